@@ -1,0 +1,1 @@
+"""The gateway agent: everything that knows about everything else."""

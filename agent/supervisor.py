@@ -1,0 +1,128 @@
+"""The one owner of long-running tasks.
+
+Services never reconnect by themselves: they raise an expected error, and are started again after a jittered
+back-off. Anything unexpected is a bug: it ends the process, and systemd starts a new one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from agent import backoff
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 5.0
+"""An orderly stop takes no longer; what still runs then is named and abandoned."""
+STEADY_SECONDS = 60.0
+"""A service that ran this long has recovered: its next failure counts as the first."""
+
+
+class Watcher(Protocol):
+    """Is told when a service goes down and comes up again."""
+
+    def __call__(self, service: str, problem: str | None) -> None:
+        """`problem` is one line, or None when the service has been started (again)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A long-running task: `run` is called anew after each failure that is an instance of `expected`."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    expected: tuple[type[Exception], ...] = ()
+
+
+class Bug(Exception):
+    """A service raised something nobody expected. Ends the process."""
+
+
+class Supervisor:
+    """Runs services until stopped, or until one has a bug."""
+
+    def __init__(self, *, rng: random.Random | None = None, watcher: Watcher | None = None) -> None:
+        self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
+        self._watcher = watcher
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._bug: asyncio.Future[Bug] | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of what runs now."""
+        return iter(tuple(self._tasks))
+
+    def start(self, service: Service) -> None:
+        """Start `service`; it runs until `stop`, or until it returns."""
+        if service.name in self._tasks:
+            raise ValueError(f"service {service.name} runs already")
+        task = asyncio.create_task(self._keep(service), name=service.name)
+        self._tasks[service.name] = task
+        task.add_done_callback(lambda done: self._ended(service.name, done))
+
+    async def stop(self, name: str) -> None:
+        """Stop one service and wait until it has ended."""
+        if task := self._tasks.get(name):
+            task.cancel()
+            await asyncio.wait([task], timeout=STOP_SECONDS)
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Wait for `stop`, then end everything in an orderly way.
+
+        Raises:
+            Bug: a service had one; everything else has been ended first.
+        """
+        self._bug = asyncio.get_running_loop().create_future()
+        if early := next((task for task in self._tasks.values() if task.done()), None):
+            self._ended(early.get_name(), early)
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        try:
+            await asyncio.wait([stopping, self._bug], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            await self._end_all()
+        if self._bug.done():
+            raise self._bug.result()
+        self._bug.cancel()
+
+    async def _end_all(self) -> None:
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            _, still = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in still:
+                log.error("service %s did not stop within %.0f s and is abandoned", task.get_name(), STOP_SECONDS)
+
+    async def _keep(self, service: Service) -> None:
+        failures = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            self._tell(service.name, None)
+            try:
+                await service.run()
+            except service.expected as error:
+                failures = 1 if loop.time() - began >= STEADY_SECONDS else failures + 1
+                wait = backoff.delay(failures, self._rng.random())
+                self._tell(service.name, str(error))
+                log.warning("%s: %s; next try in %.1f s", service.name, error, wait)
+                await asyncio.sleep(wait)
+            else:
+                return
+
+    def _tell(self, name: str, problem: str | None) -> None:
+        if self._watcher:
+            self._watcher(name, problem)
+
+    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(name, None)
+        with contextlib.suppress(asyncio.CancelledError):
+            if error := task.exception():
+                bug = Bug(f"{name}: {type(error).__name__}")
+                bug.__cause__ = error
+                if self._bug and not self._bug.done():
+                    self._bug.set_result(bug)

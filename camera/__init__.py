@@ -1,0 +1,1 @@
+"""Sources, the decoding worker, the snapshot store and its expiry. Knows `privacy` only."""

@@ -1,0 +1,76 @@
+"""The contract of everything that keeps personal data, and the one thread that all of it runs on."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, Protocol, TypeVar
+
+from privacy.records import Item, RecordClass, Scope, Tier
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What one store did: `found` records in scope, `erased` of them, `left` readable (0, or a reason is due)."""
+
+    found: int
+    erased: int
+    left: int
+
+
+class Store(Protocol):
+    """A keeper of personal data. A store that is not registered with the `Eraser` does not get data.
+
+    Every method blocks, and is called on the `Disk` thread only; so no two calls of any store overlap.
+    Every Store passes `tests/suites/test_store.py`.
+    """
+
+    name: str
+    """Stable, for receipts and metrics."""
+    classes: frozenset[RecordClass]
+    """The record classes that live here."""
+    tier: Tier
+    """What `erase` achieves."""
+
+    def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
+        """Every record in `scope` that was captured before `before`, undated ones included."""
+
+    def erase(self, scope: Scope, before: datetime) -> Erasure:
+        """Erase what `find` finds. Idempotent; after a crash half-way, calling it again finishes the work.
+
+        Raises:
+            StoreBroken: a write failed; what was erased stays erased, call again.
+        """
+
+    def scan(self, scope: Scope, before: datetime) -> int:
+        """Count what in `scope` can still be opened, from the bytes on disk, trusting no index."""
+
+    def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
+        """Each record in `scope`, opened."""
+
+    def oldest(self) -> Iterable[tuple[RecordClass, int, datetime | None]]:
+        """For each class kept here: how many records, and when the oldest was captured."""
+
+
+class Disk:
+    """One thread that does all blocking file work, in order.
+
+    It keeps the event loop free of fsyncs, and stands for the lock under which stores change: what runs here
+    never overlaps. A cancelled caller does not interrupt a write that has begun.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="disk")
+
+    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run `call` on the disk thread and return what it returns."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
+
+    def close(self) -> None:
+        """Finish what has begun."""
+        self._thread.shutdown(wait=True)
