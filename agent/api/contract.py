@@ -1,0 +1,222 @@
+"""What the page and the command line see of the house: the wire types, and the house behind them.
+
+All times are aware UTC, RFC 3339 in JSON. Everything here is for somebody inside the home; nothing of it is uploaded.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from privacy.records import Scope
+
+Value = bool | int | float | str
+Section = Literal["link", "services", "devices", "found", "cameras", "snapshots", "receipts", "log"]
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything that crosses the API."""
+
+
+class Reading(Wire):
+    value: Value
+    at: datetime
+
+
+class CapabilityView(Wire):
+    name: str
+    """`Cluster.Attribute` in Matter's words, such as `OnOff.OnOff`."""
+    kind: Literal["bool", "int", "float", "enum"]
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    writable: bool = False
+    desired: Reading | None = None
+    reported: Reading | None = None
+
+
+class DeviceView(Wire):
+    id: str
+    name: str
+    family: str
+    verified: bool
+    """Whether it proves its identity; what cannot is shown as *unverified*."""
+    reachable: bool
+    since: datetime | None
+    reason: str = ""
+    """Why it cannot be reached."""
+    capabilities: tuple[CapabilityView, ...]
+
+
+class FoundView(Wire):
+    """A device on the network that nobody has adopted."""
+
+    family: str
+    id: str
+    name: str
+    model: str
+    address: str
+    pairable: bool
+    code_format: str = ""
+    """What the adoption code looks like (`123-45-678`), or empty where none is asked."""
+
+
+class CameraView(Wire):
+    id: str
+    name: str
+    working: bool
+    reason: str = ""
+    pictures: int
+    keep_seconds: float
+    """The limit that its pictures live under."""
+    newest: datetime | None = None
+    next_to_go: datetime | None = None
+    """When its oldest picture goes."""
+
+
+class SnapshotView(Wire):
+    id: str
+    camera: str
+    at: datetime
+    goes: datetime
+    """The time at which it will be gone, at the latest."""
+
+
+class StoreReport(Wire):
+    store: str
+    found: int
+    erased: int
+    left: int
+    tier: Literal["A", "B", "C"]
+
+
+class ReceiptView(Wire):
+    order: str
+    issuer: str
+    kind: Literal["erased", "verified"]
+    at: datetime
+    stores: tuple[StoreReport, ...]
+    jws: str
+    """The receipt itself, compact JWS; `portvakt receipt verify` takes it."""
+    signature_valid: bool
+    """Whether the gateway's own public key verifies it, checked when this view was made."""
+    acknowledged: bool
+    """Whether the backend has confirmed it."""
+
+
+class LogView(Wire):
+    sequence: int
+    line: str
+    """As it is uploaded: redacted."""
+    state: Literal["waiting", "uploaded"]
+
+
+class LinkView(Wire):
+    configured: bool
+    connected: bool
+    since: datetime | None = None
+    reason: str = ""
+
+
+class ServiceView(Wire):
+    name: str
+    problem: str = ""
+    """Empty while it runs."""
+
+
+class State(Wire):
+    gateway: str
+    version: str
+    ready_at: datetime
+    link: LinkView
+    services: tuple[ServiceView, ...]
+    devices: tuple[DeviceView, ...]
+    found: tuple[FoundView, ...]
+    cameras: tuple[CameraView, ...]
+    snapshots: tuple[SnapshotView, ...]
+    """The newest 24, newest first."""
+    receipts: tuple[ReceiptView, ...]
+    """The newest 20, newest first."""
+    log: tuple[LogView, ...]
+    """The newest 50, newest first: what waits for upload, and what of this run was uploaded."""
+
+
+class CommandBody(Wire):
+    capability: str
+    value: Value
+    deadline_seconds: float = 5.0
+
+
+class OutcomeView(Wire):
+    command: str
+    fate: Literal["done", "failed", "expired", "superseded"]
+    at: datetime
+    detail: str = ""
+    """Why not, and what to do."""
+
+
+class AdoptBody(Wire):
+    family: str
+    code: str = ""
+
+
+class EraseBody(Wire):
+    scope: Scope
+
+
+class EraseAnswer(Wire):
+    order: str
+    """The id of the order that now stands in the journal; its receipts will name it."""
+
+
+class InventoryRow(Wire):
+    """One record class: what is kept, and how old."""
+
+    record_class: str
+    purpose: str
+    basis: str
+    limit: str
+    """In words a person reads, such as `7 days`."""
+    limit_seconds: float | None
+    count: int
+    oldest: datetime | None
+    next_to_go: datetime | None
+    tier: Literal["A", "B", "C"]
+    overdue: bool
+    """True when something lives past its limit; then `inventory` and `doctor` exit with 1."""
+
+
+class House(Protocol):
+    """What the API asks of the house. Every refusal is an `agent.errors.Refused` with a code and a cure."""
+
+    def state(self) -> State:
+        """Everything, now."""
+
+    def section(self, section: Section) -> object:
+        """One field of `state()`, without making the others."""
+
+    def changes(self) -> AsyncIterator[frozenset[Section]]:
+        """The sections that changed since the last turn; several changes in a row may come as one."""
+
+    async def command(self, device: str, body: CommandBody, actor: str) -> OutcomeView:
+        """Carry out a command; returns when its fate is known. Refused: `unknown_device`, `bad_value`."""
+
+    async def adopt(self, found: str, body: AdoptBody, actor: str) -> DeviceView:
+        """Adopt a found device. Refused: `not_found`, `adoption_failed`."""
+
+    async def remove(self, device: str, actor: str) -> None:
+        """Forget an adopted device. Refused: `unknown_device`, `configured` (it stands in the configuration)."""
+
+    async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
+        """A JPEG, or None when there is no such snapshot (any more)."""
+
+    async def erase(self, scope: Scope, actor: str) -> EraseAnswer:
+        """Journal an order of the local issuer; returns when it is on disk. Refused: `empty_scope`."""
+
+    async def inventory(self) -> tuple[InventoryRow, ...]:
+        """One row for each record class that is kept here."""
+
+    async def metrics(self) -> str:
+        """Prometheus text format, prefix `portvakt_`."""
