@@ -77,7 +77,9 @@ class Keys:
 
     def derive(self, purpose: str) -> bytes:
         """The 32-byte key for `purpose` (HKDF-Expand, RFC 5869; the root is uniformly random, so no extract)."""
-        return HKDFExpand(algorithm=SHA256(), length=KEY_BYTES, info=b"portvakt/v1/" + purpose.encode()).derive(self._root)
+        return HKDFExpand(algorithm=SHA256(), length=KEY_BYTES, info=b"portvakt/v1/" + purpose.encode()).derive(
+            self._root
+        )
 
     def seal(self, purpose: str) -> Seal:
         """A seal under the key for `purpose`."""

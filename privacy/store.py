@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ParamSpec, Protocol, TypeVar
 
 from privacy.records import Item, RecordClass, Scope, Tier
+
+LONGEST_ON_ITS_WAY = timedelta(hours=1)
+"""Nothing takes longer from capture to the store; the deadlines of fetching and decoding are seconds."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -54,6 +57,26 @@ class Store(Protocol):
 
     def oldest(self) -> Iterable[tuple[RecordClass, int, datetime | None]]:
         """For each class kept here: how many records, and when the oldest was captured."""
+
+
+class Barrier:
+    """Keeps what was captured before an erasure from being stored after it.
+
+    A picture may be on its way through the decoder while its camera is erased. Every append of every store asks here,
+    on the `Disk` thread, where the eraser also raises the barrier.
+    """
+
+    def __init__(self) -> None:
+        self._raised: list[tuple[Scope, datetime]] = []
+
+    def raise_before(self, scope: Scope, before: datetime) -> None:
+        """From now on nothing in `scope` that was captured before `before` is admitted."""
+        self._raised = [kept for kept in self._raised if before - kept[1] < LONGEST_ON_ITS_WAY]
+        self._raised.append((scope, before))
+
+    def admits(self, item: Item) -> bool:
+        """Whether `item` may still be stored."""
+        return not any(scope.covers(item) and (item.at is None or item.at < before) for scope, before in self._raised)
 
 
 class Disk:

@@ -19,12 +19,12 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Base of everything that crosses the API."""
 
 
-class Reading(Wire):
+class Reading(Wire, frozen=True, kw_only=True):
     value: Value
     at: datetime
 
 
-class CapabilityView(Wire):
+class CapabilityView(Wire, frozen=True, kw_only=True):
     name: str
     """`Cluster.Attribute` in Matter's words, such as `OnOff.OnOff`."""
     kind: Literal["bool", "int", "float", "enum"]
@@ -37,7 +37,7 @@ class CapabilityView(Wire):
     reported: Reading | None = None
 
 
-class DeviceView(Wire):
+class DeviceView(Wire, frozen=True, kw_only=True):
     id: str
     name: str
     family: str
@@ -50,7 +50,7 @@ class DeviceView(Wire):
     capabilities: tuple[CapabilityView, ...]
 
 
-class FoundView(Wire):
+class FoundView(Wire, frozen=True, kw_only=True):
     """A device on the network that nobody has adopted."""
 
     family: str
@@ -63,7 +63,7 @@ class FoundView(Wire):
     """What the adoption code looks like (`123-45-678`), or empty where none is asked."""
 
 
-class CameraView(Wire):
+class CameraView(Wire, frozen=True, kw_only=True):
     id: str
     name: str
     working: bool
@@ -76,7 +76,7 @@ class CameraView(Wire):
     """When its oldest picture goes."""
 
 
-class SnapshotView(Wire):
+class SnapshotView(Wire, frozen=True, kw_only=True):
     id: str
     camera: str
     at: datetime
@@ -84,7 +84,7 @@ class SnapshotView(Wire):
     """The time at which it will be gone, at the latest."""
 
 
-class StoreReport(Wire):
+class StoreReport(Wire, frozen=True, kw_only=True):
     store: str
     found: int
     erased: int
@@ -92,7 +92,7 @@ class StoreReport(Wire):
     tier: Literal["A", "B", "C"]
 
 
-class ReceiptView(Wire):
+class ReceiptView(Wire, frozen=True, kw_only=True):
     order: str
     issuer: str
     kind: Literal["erased", "verified"]
@@ -106,27 +106,27 @@ class ReceiptView(Wire):
     """Whether the backend has confirmed it."""
 
 
-class LogView(Wire):
+class LogView(Wire, frozen=True, kw_only=True):
     sequence: int
     line: str
     """As it is uploaded: redacted."""
     state: Literal["waiting", "uploaded"]
 
 
-class LinkView(Wire):
+class LinkView(Wire, frozen=True, kw_only=True):
     configured: bool
     connected: bool
     since: datetime | None = None
     reason: str = ""
 
 
-class ServiceView(Wire):
+class ServiceView(Wire, frozen=True, kw_only=True):
     name: str
     problem: str = ""
     """Empty while it runs."""
 
 
-class State(Wire):
+class State(Wire, frozen=True, kw_only=True):
     gateway: str
     version: str
     ready_at: datetime
@@ -143,13 +143,13 @@ class State(Wire):
     """The newest 50, newest first: what waits for upload, and what of this run was uploaded."""
 
 
-class CommandBody(Wire):
+class CommandBody(Wire, frozen=True, kw_only=True):
     capability: str
     value: Value
     deadline_seconds: float = 5.0
 
 
-class OutcomeView(Wire):
+class OutcomeView(Wire, frozen=True, kw_only=True):
     command: str
     fate: Literal["done", "failed", "expired", "superseded"]
     at: datetime
@@ -157,21 +157,21 @@ class OutcomeView(Wire):
     """Why not, and what to do."""
 
 
-class AdoptBody(Wire):
+class AdoptBody(Wire, frozen=True, kw_only=True):
     family: str
     code: str = ""
 
 
-class EraseBody(Wire):
+class EraseBody(Wire, frozen=True, kw_only=True):
     scope: Scope
 
 
-class EraseAnswer(Wire):
+class EraseAnswer(Wire, frozen=True, kw_only=True):
     order: str
     """The id of the order that now stands in the journal; its receipts will name it."""
 
 
-class InventoryRow(Wire):
+class InventoryRow(Wire, frozen=True, kw_only=True):
     """One record class: what is kept, and how old."""
 
     record_class: str

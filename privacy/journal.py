@@ -1,0 +1,187 @@
+"""The order journal: what was ordered, how far it has come, and the receipts. A crash at any point resumes from here.
+
+Each line is durable before anybody is told of it. After the verified receipt the order's text dies; its id, hash and
+receipts stay, so that the same order again gets the same receipts.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from privacy.orders import PurgeOrder, journaled_order
+from privacy.receipts import Kind
+from privacy.seal import Keys
+from privacy.sealed_log import SealedLog
+
+log = logging.getLogger(__name__)
+
+PURPOSE = "order-journal"
+
+
+class _Intent(msgspec.Struct, frozen=True, tag="intent"):
+    jws: str
+
+
+class _Found(msgspec.Struct, frozen=True, tag="found"):
+    """What each store held in scope before anything was erased: a crash must not make the receipt say less."""
+
+    order: str
+    counts: dict[str, int]
+    reach: datetime
+
+
+class _Receipt(msgspec.Struct, frozen=True, tag="receipt"):
+    order: str
+    kind: Kind
+    jws: str
+    at: datetime
+
+
+class _Acknowledged(msgspec.Struct, frozen=True, tag="acknowledged"):
+    order: str
+    kind: Kind
+
+
+class _Closed(msgspec.Struct, frozen=True, tag="closed"):
+    """Stands where the intent stood, once the order's text is dead."""
+
+    order: str
+    issuer: str
+    sequence: int
+    sha256: str
+
+
+_Line = _Intent | _Found | _Receipt | _Acknowledged | _Closed
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedReceipt:
+    """A receipt as it stands in the journal."""
+
+    order: str
+    issuer: str
+    kind: Kind
+    jws: str
+    at: datetime
+    acknowledged: bool
+
+
+@dataclass(slots=True)
+class _Entry:
+    issuer: str
+    sequence: int
+    sha256: str
+    order: PurgeOrder | None
+    counts: dict[str, int] | None = None
+    reach: datetime | None = None
+    receipts: dict[Kind, _Receipt] = field(default_factory=dict)
+    acknowledged: set[Kind] = field(default_factory=set)
+
+
+class Journal:
+    """Every method that writes blocks: call it on the `Disk` thread."""
+
+    def __init__(self, path: Path, keys: Keys) -> None:
+        self._log = SealedLog(path, keys.seal(PURPOSE), PURPOSE.encode())
+        self._entries: dict[str, _Entry] = {}
+        for sequence, payload in self._log.replay():
+            try:
+                self._apply(msgspec.json.decode(payload, type=_Line))
+            except (msgspec.ValidationError, KeyError):
+                log.warning("journal: line %d makes no sense and is passed over", sequence)
+        self._close_finished()
+
+    def admit(self, order: PurgeOrder) -> bool:
+        """Write the intent. False when this id stands here already: the id alone decides."""
+        if order.id in self._entries:
+            return False
+        self._write(_Intent(order.jws))
+        return True
+
+    def counted(self, order: str, counts: dict[str, int], reach: datetime) -> None:
+        """Write what was found in scope, and the time the order reaches to, before erasing."""
+        self._write(_Found(order, counts, reach))
+
+    def counts(self, order: str) -> tuple[dict[str, int], datetime] | None:
+        """What `counted` wrote."""
+        entry = self._entries[order]
+        return (entry.counts, entry.reach) if entry.counts is not None and entry.reach is not None else None
+
+    def receipt(self, order: str, kind: Kind, jws: str, at: datetime) -> None:
+        """Write a receipt; with the verified one the order's text dies."""
+        self._write(_Receipt(order, kind, jws, at))
+        self._close_finished()
+
+    def acknowledge(self, order: str, kind: Kind) -> bool:
+        """Note that the backend has this receipt; False when it is unknown or was noted before."""
+        entry = self._entries.get(order)
+        if entry is None or kind not in entry.receipts or kind in entry.acknowledged:
+            return False
+        self._write(_Acknowledged(order, kind))
+        return True
+
+    def unfinished(self) -> list[PurgeOrder]:
+        """The orders without a verified receipt, oldest first."""
+        return [e.order for e in self._entries.values() if e.order is not None and "verified" not in e.receipts]
+
+    def kinds(self, order: str) -> frozenset[Kind]:
+        """The receipts this order has."""
+        return frozenset(self._entries[order].receipts)
+
+    def receipts(self) -> Iterator[IssuedReceipt]:
+        """Every receipt, in the order of the journal."""
+        for id_, entry in self._entries.items():
+            for kind, line in entry.receipts.items():
+                yield IssuedReceipt(id_, entry.issuer, kind, line.jws, line.at, kind in entry.acknowledged)
+
+    def last_sequences(self) -> dict[str, int]:
+        """The highest sequence journaled of each issuer."""
+        last: dict[str, int] = {}
+        for entry in self._entries.values():
+            last[entry.issuer] = max(entry.sequence, last.get(entry.issuer, 0))
+        return last
+
+    def known(self, order: str) -> bool:
+        """Whether this id stands here."""
+        return order in self._entries
+
+    def _write(self, line: _Line) -> None:
+        self._log.append([msgspec.json.encode(line)])
+        self._apply(line)
+
+    def _apply(self, line: _Line) -> None:
+        match line:
+            case _Intent(jws):
+                order = journaled_order(jws)
+                self._entries[order.id] = _Entry(order.issuer, order.sequence, order.sha256, order)
+            case _Closed(id_, issuer, sequence, sha256):
+                self._entries[id_] = _Entry(issuer, sequence, sha256, None)
+            case _Found(id_, counts, reach):
+                self._entries[id_].counts = counts
+                self._entries[id_].reach = reach.astimezone(UTC)
+            case _Receipt(id_, kind):
+                self._entries[id_].receipts[kind] = line
+            case _Acknowledged(id_, kind):
+                self._entries[id_].acknowledged.add(kind)
+
+    def _close_finished(self) -> None:
+        """Let the text of finished orders die. After a crash in between, the next start does it."""
+        finished = {id_ for id_, e in self._entries.items() if e.order is not None and "verified" in e.receipts}
+        if not finished:
+            return
+
+        def keep(_sequence: int, payload: bytes) -> bytes | None:
+            line = msgspec.json.decode(payload, type=_Line)
+            if isinstance(line, _Found) and line.order in finished:
+                return None
+            if isinstance(line, _Intent) and (order := journaled_order(line.jws)).id in finished:
+                return msgspec.json.encode(_Closed(order.id, order.issuer, order.sequence, order.sha256))
+            return payload
+
+        self._log.rewrite(keep)
+        for id_ in finished:
+            self._entries[id_].order = None

@@ -1,0 +1,76 @@
+"""Receipts: the signed statement of what an order did, store by store. Sign, verify.
+
+A receipt binds the order by the hash of its JWS and holds no other identifier of anybody. What it claims: this build
+carried out that order over these stores, at these tiers. Never: that no copy exists elsewhere.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from privacy.errors import ReceiptInvalid
+from privacy.records import Tier
+from privacy.signing import SignatureError, SigningKey, Trust, issuer, verify
+
+TYP = "portvakt-receipt+jwt"
+LARGEST_RECEIPT = 64 * 1024
+
+Kind = Literal["erased", "verified"]
+
+
+class StoreLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One store's part. For `erased`: found = erased + left. For `verified`: `left` is what the scan could open."""
+
+    store: str
+    found: int
+    erased: int
+    left: int
+    tier: Tier
+
+
+class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
+    """Which order: its id, its issuer, and the SHA-256 of its JWS."""
+
+    id: str
+    issuer: str
+    sha256: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """The claims of a receipt. `iss` is gateway and epoch, as the order's `aud`."""
+
+    iss: str
+    kind: Kind
+    order: OrderReference
+    at: datetime
+    software: str
+    stores: tuple[StoreLine, ...]
+    complete: bool
+    """True only when nothing in scope is left readable in any store."""
+
+
+def sign_receipt(key: SigningKey, receipt: Receipt) -> str:
+    """The compact JWS of a receipt."""
+    return key.sign(TYP, msgspec.json.encode(receipt))
+
+
+def verify_receipt(jws: str, public_jwk: Mapping[str, Any]) -> Receipt:
+    """Check a receipt with nothing but the gateway's public key.
+
+    Raises:
+        ReceiptInvalid: not a receipt, changed, or signed by somebody else.
+    """
+    try:
+        gateway = issuer("gateway", public_jwk)
+        trust = Trust({gateway.kid: gateway})
+        _, members = verify(jws.strip().encode(), TYP, trust, LARGEST_RECEIPT)
+        receipt = msgspec.convert(members, Receipt)
+    except (SignatureError, ValueError) as error:
+        raise ReceiptInvalid(
+            f"this receipt does not verify: {error}", hint="is this the key of that gateway?"
+        ) from error
+    if receipt.complete != (sum(line.left for line in receipt.stores) == 0):
+        raise ReceiptInvalid("this receipt contradicts itself: `complete` does not follow from its stores")
+    return receipt

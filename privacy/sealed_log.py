@@ -1,0 +1,181 @@
+"""An append-only file of sealed records: the journal, the operation log, the spool and the register are made of it.
+
+Format (see `privacy/FORMAT.md`): a file header
+
+    magic 8 | the lowest sequence a new record may take u64 | CRC-32 of those 16 bytes
+
+then records of
+
+    magic 4 | sequence u64 | length u32 | CRC-32 of those 16 bytes | sealed payload (nonce 12, ciphertext, tag 16)
+
+all numbers big-endian. The payload is bound to the purpose of the log and its sequence, so that a record cannot be
+moved. What does not open is passed over up to the next header that checks; only what nothing whole follows is a
+torn tail, and is cut.
+"""
+
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from privacy.errors import SealBroken, StoreBroken
+from privacy.files import sync_directory, write_new
+from privacy.seal import Seal
+
+log = logging.getLogger(__name__)
+
+FILE_MAGIC = b"PVLOG1\r\n"
+RECORD_MAGIC = b"\xd7pvR"
+_HEADER = struct.Struct(">4sQI")
+_CHECK = struct.Struct(">I")
+_FILE = struct.Struct(">8sQ")
+FILE_BYTES = _FILE.size + _CHECK.size
+HEADER_BYTES = _HEADER.size + _CHECK.size
+LARGEST_PAYLOAD = 16 * 1024 * 1024
+
+
+class SealedLog:
+    """One such file. Every method blocks: call it on the `Disk` thread.
+
+    Raises (all methods):
+        StoreBroken: the medium refused, or the file belongs to another program.
+    """
+
+    def __init__(self, path: Path, seal: Seal, purpose: bytes) -> None:
+        self._path = path
+        self._seal = seal
+        self._purpose = purpose
+        self._next = 0
+        self._size = 0
+        self._open()
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._size
+
+    def append(self, payloads: Sequence[bytes]) -> int:
+        """Add `payloads` durably, all or none; returns the sequence of the first."""
+        first = self._next
+        data = b"".join(self._record(first + i, payload) for i, payload in enumerate(payloads))
+        try:
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fdatasync(handle)
+            except OSError:
+                os.ftruncate(handle, self._size)
+                raise
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot append to {self._path.name}: {error.strerror}", hint="see `portvakt doctor`"
+            ) from error
+        self._next = first + len(payloads)
+        self._size += len(data)
+        return first
+
+    def replay(self) -> Iterator[tuple[int, bytes]]:
+        """Every record that opens, with its sequence, oldest first."""
+        for sequence, payload, _end in self._records(self._read()):
+            yield sequence, payload
+
+    def rewrite(self, keep: Callable[[int, bytes], bytes | None]) -> int:
+        """Write the log anew with what `keep` returns for each record (None drops it); returns how many were dropped.
+
+        Sequences stay. The change is durable, or (StoreBroken) the old file is untouched.
+        """
+        kept = [_file_header(self._next)]
+        dropped = 0
+        for sequence, payload in self.replay():
+            new = keep(sequence, payload)
+            if new is None:
+                dropped += 1
+            else:
+                kept.append(self._record(sequence, new))
+        data = b"".join(kept)
+        write_new(self._path, data)
+        self._size = len(data)
+        return dropped
+
+    def _open(self) -> None:
+        leftover = self._path.with_name(self._path.name + ".new")
+        leftover.unlink(missing_ok=True)
+        if not self._path.exists():
+            write_new(self._path, _file_header(0))
+        data = self._read()
+        if not data.startswith(FILE_MAGIC) or data[:FILE_BYTES] != _file_header(_first_free(data)):
+            raise StoreBroken(
+                f"{self._path} was not written by this program",
+                hint="move it away, or restore it from a backup",
+            )
+        # From the header, so that a sequence is never used again after the records that had it were dropped.
+        self._next = _first_free(data)
+        end = FILE_BYTES
+        for sequence, _, after in self._records(data):
+            self._next = max(self._next, sequence + 1)
+            end = after
+        if end < len(data):
+            log.warning("%s: cut a torn tail of %d bytes", self._path.name, len(data) - end)
+            self._cut(end)
+        self._size = end
+
+    def _cut(self, size: int) -> None:
+        try:
+            os.truncate(self._path, size)
+            sync_directory(self._path.parent)
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot cut {self._path.name}: {error.strerror}", hint="is the card read-only?"
+            ) from error
+
+    def _read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot read {self._path.name}: {error.strerror}", hint="see `portvakt doctor`"
+            ) from error
+
+    def _record(self, sequence: int, payload: bytes) -> bytes:
+        sealed = self._seal.close(payload, self._bound_to(sequence))
+        if len(sealed) > LARGEST_PAYLOAD:
+            raise StoreBroken(f"a record of {len(payload)} bytes is too large for {self._path.name}")
+        header = _HEADER.pack(RECORD_MAGIC, sequence, len(sealed))
+        return header + _CHECK.pack(zlib.crc32(header)) + sealed
+
+    def _records(self, data: bytes) -> Iterator[tuple[int, bytes, int]]:
+        """(sequence, payload, end offset) of each record that opens."""
+        at = FILE_BYTES
+        while (at := data.find(RECORD_MAGIC, at)) >= 0:
+            sealed_at = at + HEADER_BYTES
+            header = data[at : at + _HEADER.size]
+            if sealed_at > len(data) or data[at + _HEADER.size : sealed_at] != _CHECK.pack(zlib.crc32(header)):
+                at += 1
+                continue
+            _, sequence, length = _HEADER.unpack(header)
+            try:
+                payload = self._seal.open(data[sealed_at : sealed_at + length], self._bound_to(sequence))
+            except SealBroken:
+                log.warning("%s: record %d does not open and is passed over", self._path.name, sequence)
+                at += 1
+                continue
+            at = sealed_at + length
+            yield sequence, payload, at
+
+    def _bound_to(self, sequence: int) -> bytes:
+        return self._purpose + sequence.to_bytes(8)
+
+
+def _file_header(first_free: int) -> bytes:
+    header = _FILE.pack(FILE_MAGIC, first_free)
+    return header + _CHECK.pack(zlib.crc32(header))
+
+
+def _first_free(data: bytes) -> int:
+    return int.from_bytes(data[len(FILE_MAGIC) : _FILE.size])
