@@ -5,7 +5,6 @@ back-off. Anything unexpected is a bug: it ends the process, and systemd starts 
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterator
@@ -49,7 +48,8 @@ class Supervisor:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._watcher = watcher
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._bug: asyncio.Future[Bug] | None = None
+        self._bug: Bug | None = None
+        self._broken = asyncio.Event()
 
     def __iter__(self) -> Iterator[str]:
         """The names of what runs now."""
@@ -75,18 +75,15 @@ class Supervisor:
         Raises:
             Bug: a service had one; everything else has been ended first.
         """
-        self._bug = asyncio.get_running_loop().create_future()
-        if early := next((task for task in self._tasks.values() if task.done()), None):
-            self._ended(early.get_name(), early)
-        stopping = asyncio.create_task(stop.wait(), name="stop")
+        waits = [asyncio.create_task(stop.wait()), asyncio.create_task(self._broken.wait())]
         try:
-            await asyncio.wait([stopping, self._bug], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            stopping.cancel()
+            for wait in waits:
+                wait.cancel()
             await self._end_all()
-        if self._bug.done():
-            raise self._bug.result()
-        self._bug.cancel()
+        if self._bug:
+            raise self._bug
 
     async def _end_all(self) -> None:
         tasks = list(self._tasks.values())
@@ -120,9 +117,7 @@ class Supervisor:
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
-        with contextlib.suppress(asyncio.CancelledError):
-            if error := task.exception():
-                bug = Bug(f"{name}: {type(error).__name__}")
-                bug.__cause__ = error
-                if self._bug and not self._bug.done():
-                    self._bug.set_result(bug)
+        if not task.cancelled() and (error := task.exception()):
+            self._bug = self._bug or Bug(f"{name}: {type(error).__name__}: {error}")
+            self._bug.__cause__ = error
+            self._broken.set()
