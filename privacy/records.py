@@ -1,6 +1,5 @@
 """The words of the record model: classes, items, and the one scope language for export, hold and erasure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -66,10 +65,10 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """
 
     everything: bool = False
-    classes: Sequence[RecordClass] = ()
-    cameras: Sequence[Identifier] = ()
-    devices: Sequence[Identifier] = ()
-    subjects: Sequence[Identifier] = ()
+    classes: tuple[RecordClass, ...] = ()
+    cameras: tuple[Identifier, ...] = ()
+    devices: tuple[Identifier, ...] = ()
+    subjects: tuple[Identifier, ...] = ()
     start: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     end: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 

@@ -1,0 +1,254 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from privacy.erasure import Eraser
+from privacy.errors import ReceiptInvalid, StoreBroken
+from privacy.journal import Journal
+from privacy.orders import Form, PurgeOrder, verify_order
+from privacy.receipts import OrderReference, Receipt, StoreLine, sign_receipt, verify_receipt
+from privacy.records import Item, RecordClass, Scope, Tier
+from privacy.seal import Keys
+from privacy.signing import SigningKey, Trust
+from privacy.store import Barrier, Disk, Erasure
+
+GATEWAY = "gw-1/1"
+
+
+class Shelf:
+    """A store in memory, with faults on demand."""
+
+    name = "shelf"
+    classes = frozenset({RecordClass.SNAPSHOT})
+    tier = Tier.UNLINKED
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.hidden: dict[str, Item] = {}
+        self.fail_after: int | None = None
+
+    def put(self, id_: str, at: datetime | None, camera: str = "front") -> None:
+        self.items[id_] = Item(id_, RecordClass.SNAPSHOT, at, camera=camera)
+
+    def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
+        return (i for i in list(self.items.values()) if scope.covers(i) and (i.at is None or i.at < before))
+
+    def erase(self, scope: Scope, before: datetime) -> Erasure:
+        found = list(self.find(scope, before))
+        for item in found:
+            if self.fail_after is not None:
+                self.fail_after -= 1
+                if self.fail_after < 0:
+                    raise StoreBroken("read-only")
+            del self.items[item.id]
+        return Erasure(len(found), len(found), 0)
+
+    def scan(self, scope: Scope, before: datetime) -> int:
+        return sum(1 for _ in self.find(scope, before)) + len(self.hidden)
+
+    def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
+        return iter(())
+
+    def oldest(self) -> list[tuple[RecordClass, int, datetime | None]]:
+        return []
+
+
+class Bench:
+    """A journal, a store and an eraser, that can be started again as after a crash."""
+
+    def __init__(self, root: Path, keys: Keys, key: SigningKey, clock: Any) -> None:
+        self.path, self.keys, self.key, self.clock = root / "journal", keys, key, clock
+        self.shelf = Shelf()
+        self.disk = Disk()
+        self.barrier = Barrier()
+        self.seen: list[tuple[str, str]] = []
+        self.start()
+
+    def start(self) -> None:
+        self.journal = Journal(self.path, self.keys)
+        self.eraser = Eraser(
+            stores=[self.shelf],
+            journal=self.journal,
+            key=self.key,
+            issuer=GATEWAY,
+            software="0",
+            barrier=self.barrier,
+            disk=self.disk,
+            clock=self.clock,
+            observe=lambda order, kind, _receipt: self.seen.append((order.id, kind)),
+        )
+
+    async def finish(self) -> None:
+        for order in self.journal.unfinished():
+            await self.eraser.carry_out(order)
+
+    def receipts(self, order: str) -> dict[str, Receipt]:
+        return {
+            r.kind: verify_receipt(r.jws, self.key.public_jwk()) for r in self.journal.receipts() if r.order == order
+        }
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, keys: Keys, gateway_key: SigningKey, clock: Any) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path, keys, gateway_key, clock)
+    yield made
+    made.disk.close()
+
+
+@pytest.fixture
+def order(order_text: Callable[..., str], trust: Trust, clock: Any) -> Callable[..., PurgeOrder]:
+    return lambda **claims: verify_order(order_text(**claims).encode(), audience=GATEWAY, trust=trust, clock=clock)
+
+
+def at(clock: Any, **before: float) -> datetime:
+    return clock.now() - timedelta(**before)
+
+
+async def test_an_order_erases_its_scope_and_gets_two_receipts(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.put("old", at(clock, hours=1))
+    bench.shelf.put("undated", None)
+    bench.shelf.put("other", at(clock, hours=1), camera="back")
+    purge = order()
+    clock.move(minutes=5)
+    bench.shelf.put("newer than the order", at(clock, minutes=1))
+    assert await bench.eraser.admit(purge)
+    await bench.finish()
+    assert set(bench.shelf.items) == {"other", "newer than the order"}
+    receipts = bench.receipts(purge.id)
+    assert list(receipts) == ["erased", "verified"]
+    line = receipts["erased"].stores[0]
+    assert (line.found, line.erased, line.left, line.tier) == (2, 2, 0, Tier.UNLINKED)
+    assert receipts["verified"].complete
+    assert receipts["verified"].order.sha256 == purge.sha256
+    assert bench.seen == [(purge.id, "erased"), (purge.id, "verified")]
+
+
+async def test_a_standing_order_reaches_to_its_execution(bench: Bench, order: Any, clock: Any) -> None:
+    purge = order(form=Form.STANDING)
+    clock.move(days=90)
+    bench.shelf.put("the winter", at(clock, days=1))
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    assert bench.shelf.items == {}
+
+
+async def test_the_same_id_again_changes_nothing_and_keeps_its_receipts(
+    bench: Bench, order_text: Any, trust: Trust, clock: Any
+) -> None:
+    text = order_text()
+    purge = verify_order(text.encode(), audience=GATEWAY, trust=trust, clock=clock)
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    before = [r.jws for r in bench.journal.receipts()]
+    bench.start()
+    assert not await bench.eraser.admit(purge)
+    await bench.finish()
+    assert [r.jws for r in bench.journal.receipts()] == before
+    assert bench.journal.last_sequences() == {"cloud": purge.sequence}
+
+
+async def test_a_crash_anywhere_rolls_forward_and_the_receipt_still_says_all(
+    bench: Bench, order: Any, clock: Any
+) -> None:
+    for number in range(5):
+        bench.shelf.put(str(number), at(clock, hours=number + 1))
+    purge = order()
+    await bench.eraser.admit(purge)
+    for survivors in (1, 2):
+        bench.start()
+        bench.shelf.fail_after = survivors
+        with pytest.raises(StoreBroken):
+            await bench.finish()
+        assert bench.receipts(purge.id) == {}
+    bench.shelf.fail_after = None
+    bench.start()
+    await bench.finish()
+    assert bench.shelf.items == {}
+    assert bench.receipts(purge.id)["erased"].stores[0].found == 5
+
+
+async def test_no_verified_receipt_over_something_that_still_opens(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.hidden["copy"] = Item("copy", RecordClass.SNAPSHOT, None)
+    purge = order()
+    await bench.eraser.admit(purge)
+    with pytest.raises(StoreBroken, match="still open"):
+        await bench.finish()
+    assert "verified" not in bench.receipts(purge.id)
+    bench.shelf.hidden.clear()
+    bench.start()
+    await bench.finish()
+    assert bench.receipts(purge.id)["verified"].complete
+    assert bench.seen.count((purge.id, "erased")) == 1
+
+
+async def test_after_the_verified_receipt_the_text_of_the_order_is_dead(bench: Bench, order: Any, keys: Keys) -> None:
+    purge = order(scope=Scope(subjects=("person-kari",)))
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    again = Journal(bench.path, keys)
+    texts = b"".join(payload for _, payload in again._log.replay())
+    assert b"person-kari" not in texts
+    assert purge.jws.encode() not in texts
+    assert again.unfinished() == []
+    assert again.known(purge.id)
+    assert again.last_sequences() == {"cloud": purge.sequence}
+
+
+async def test_acknowledgements_are_kept(bench: Bench, order: Any, keys: Keys) -> None:
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    assert bench.journal.acknowledge(purge.id, "erased")
+    assert not bench.journal.acknowledge(purge.id, "erased")
+    assert not bench.journal.acknowledge("unknown", "erased")
+    again = Journal(bench.path, keys)
+    assert [(r.kind, r.acknowledged) for r in again.receipts()] == [("erased", True), ("verified", False)]
+
+
+async def test_the_service_takes_orders_as_they_come(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.put("old", at(clock, hours=1))
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        service = group.create_task(bench.eraser.run())
+        await asyncio.sleep(0.01)
+        await bench.eraser.admit(order())
+        while len(bench.seen) < 2:
+            await asyncio.sleep(0.01)
+        service.cancel()
+    assert bench.shelf.items == {}
+
+
+async def test_nothing_captured_before_is_admitted_after(bench: Bench, order: Any, clock: Any) -> None:
+    purge = order()
+    late = Item("on its way", RecordClass.SNAPSHOT, at(clock, seconds=2), camera="front")
+    assert bench.barrier.admits(late)
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    assert not bench.barrier.admits(late)
+    assert bench.barrier.admits(Item("new", RecordClass.SNAPSHOT, clock.now(), camera="front"))
+    assert bench.barrier.admits(Item("other", RecordClass.SNAPSHOT, late.at, camera="back"))
+
+
+def test_a_changed_foreign_or_lying_receipt_does_not_verify(gateway_key: SigningKey, clock: Any) -> None:
+    line = StoreLine(store="shelf", found=3, erased=2, left=1, tier=Tier.UNLINKED)
+    reference = OrderReference(id="1", issuer="cloud", sha256="0" * 64)
+    honest = Receipt(
+        iss=GATEWAY, kind="erased", order=reference, at=clock.now(), software="0", stores=(line,), complete=False
+    )
+    jws = sign_receipt(gateway_key, honest)
+    assert verify_receipt(jws + "\n", gateway_key.public_jwk()) == honest
+    for wrong in (jws[:-8] + "AAAAAAAA", "", "a.b.c", jws.replace(".", "")):
+        with pytest.raises(ReceiptInvalid):
+            verify_receipt(wrong, gateway_key.public_jwk())
+    with pytest.raises(ReceiptInvalid):
+        verify_receipt(jws, SigningKey.generate().public_jwk())
+    with pytest.raises(ReceiptInvalid):
+        verify_receipt(jws, {"kty": "oct"})
+    lying = Receipt(
+        iss=GATEWAY, kind="erased", order=reference, at=clock.now(), software="0", stores=(line,), complete=True
+    )
+    with pytest.raises(ReceiptInvalid, match="contradicts"):
+        verify_receipt(sign_receipt(gateway_key, lying), gateway_key.public_jwk())

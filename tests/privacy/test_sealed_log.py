@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from privacy.errors import StoreBroken
+from privacy.seal import Keys
+from privacy.sealed_log import FILE_BYTES, SealedLog
+
+SLOW_DISK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def open_log(path: Path, keys: Keys, purpose: str = "test") -> SealedLog:
+    return SealedLog(path, keys.seal(purpose), purpose.encode())
+
+
+def payloads(path: Path, keys: Keys) -> list[bytes]:
+    return [payload for _, payload in open_log(path, keys).replay()]
+
+
+def test_what_was_appended_is_there_after_reopening(tmp_path: Path, keys: Keys) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    assert log.append([b"one", b"two"]) == 0
+    assert log.append([b"three"]) == 2
+    again = open_log(path, keys)
+    assert list(again.replay()) == [(0, b"one"), (1, b"two"), (2, b"three")]
+    assert again.size == path.stat().st_size
+    assert b"three" not in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@SLOW_DISK
+@given(cut=st.integers(min_value=1, max_value=200))
+def test_a_torn_tail_is_cut_and_what_was_before_it_stays(tmp_path: Path, keys: Keys, cut: int) -> None:
+    path = tmp_path / "log"
+    path.unlink(missing_ok=True)
+    log = open_log(path, keys)
+    log.append([b"first"])
+    whole = path.stat().st_size
+    log.append([b"second" * 20])
+    data = path.read_bytes()
+    path.write_bytes(data[: max(whole, len(data) - cut)])
+    assert payloads(path, keys) == [b"first"]
+    assert path.stat().st_size == whole
+    assert open_log(path, keys).append([b"third"]) >= 1
+    assert payloads(path, keys) == [b"first", b"third"]
+
+
+@SLOW_DISK
+@given(data=st.data())
+def test_damage_anywhere_costs_only_the_record_it_hits(tmp_path: Path, keys: Keys, data: st.DataObject) -> None:
+    path = tmp_path / "log"
+    path.unlink(missing_ok=True)
+    written = [bytes([i]) * 30 for i in range(6)]
+    log = open_log(path, keys)
+    ends = []
+    for payload in written:
+        log.append([payload])
+        ends.append(log.size)
+    raw = bytearray(path.read_bytes())
+    at = data.draw(st.integers(FILE_BYTES, len(raw) - 1))
+    raw[at] ^= data.draw(st.integers(1, 255))
+    path.write_bytes(raw)
+    hit = next(i for i, end in enumerate(ends) if at < end)
+    assert payloads(path, keys) == [p for i, p in enumerate(written) if i != hit]
+
+
+def test_rewriting_drops_and_changes_and_never_reuses_a_sequence(tmp_path: Path, keys: Keys) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    log.append([b"a", b"b", b"c"])
+    assert log.rewrite(lambda sequence, payload: payload.upper() if sequence < 1 else None) == 2
+    assert list(log.replay()) == [(0, b"A")]
+    assert open_log(path, keys).append([b"d"]) == 3
+
+
+def test_records_cannot_be_moved_or_opened_for_another_purpose(tmp_path: Path, keys: Keys) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    open_log(first, keys, "first").append([b"secret"])
+    second.write_bytes(first.read_bytes())
+    assert list(open_log(second, keys, "second").replay()) == []
+
+
+def test_a_foreign_file_is_refused_and_left_alone(tmp_path: Path, keys: Keys) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"somebody else's notes, which are long enough")
+    with pytest.raises(StoreBroken, match="not written by this program"):
+        open_log(path, keys)
+    assert path.read_bytes().startswith(b"somebody")
+
+
+def test_a_write_that_fails_leaves_the_log_as_it_was(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    log.append([b"kept"])
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fdatasync", full)
+        with pytest.raises(StoreBroken, match="No space left"):
+            log.append([b"lost"])
+    log.append([b"later"])
+    assert payloads(path, keys) == [b"kept", b"later"]
