@@ -51,14 +51,22 @@ class Eraser:
         self._clock = clock
         self._observe = observe
         self._wake = asyncio.Event()
+        for order in journal.unfinished():
+            barrier.raise_for(order.id, order.scope, order.reaches_to(clock.now()))
 
     async def admit(self, order: PurgeOrder) -> bool:
         """Journal `order`; when this returns it is on disk, and may be acknowledged to whoever brought it.
 
         False when it stood there before, which deserves the same acknowledgement.
         """
-        new = await self._disk.run(self._journal.admit, order)
+        new = await self._disk.run(self._admit, order)
         self._wake.set()
+        return new
+
+    def _admit(self, order: PurgeOrder) -> bool:
+        new = self._journal.admit(order)
+        if new:
+            self._barrier.raise_for(order.id, order.scope, order.reaches_to(self._clock.now()))
         return new
 
     async def run(self) -> None:
@@ -76,7 +84,7 @@ class Eraser:
     async def carry_out(self, order: PurgeOrder) -> None:
         """Both receipts for one order."""
         counts, reach = await self._count(order)
-        await self._disk.run(self._barrier.raise_before, order.scope, reach)
+        await self._disk.run(self._barrier.raise_for, order.id, order.scope, reach)
         erased = []
         for store in self._stores:
             # Also when the first receipt stands already: idempotent, and it mends what a scan found.
@@ -93,6 +101,7 @@ class Eraser:
             # Never a verified receipt over something that still opens: the supervisor has us try again.
             raise StoreBroken(f"after an erasure the scan could still open records of {', '.join(open_still)}")
         await self._issue(order, "verified", scanned)
+        await self._disk.run(self._barrier.settle, order.id, self._clock.now())
 
     async def _count(self, order: PurgeOrder) -> tuple[dict[str, int], datetime]:
         if (known := self._journal.counts(order.id)) is not None:

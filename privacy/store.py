@@ -60,23 +60,32 @@ class Store(Protocol):
 
 
 class Barrier:
-    """Keeps what was captured before an erasure from being stored after it.
+    """Keeps what an order reaches from being shown or stored, from the moment the order stands in the journal.
 
-    A picture may be on its way through the decoder while its camera is erased. Every append of every store asks here,
-    on the `Disk` thread, where the eraser also raises the barrier.
+    A picture may be on its way through the decoder while its camera is erased, and an erasure may wait for a medium
+    that is full or broken. Stores ask here before they append and before they show, on the `Disk` thread.
     """
 
     def __init__(self) -> None:
-        self._raised: list[tuple[Scope, datetime]] = []
+        self._raised: dict[str, tuple[Scope, datetime]] = {}
+        self._settled: dict[str, datetime] = {}
 
-    def raise_before(self, scope: Scope, before: datetime) -> None:
-        """From now on nothing in `scope` that was captured before `before` is admitted."""
-        self._raised = [kept for kept in self._raised if before - kept[1] < LONGEST_ON_ITS_WAY]
-        self._raised.append((scope, before))
+    def raise_for(self, order: str, scope: Scope, reach: datetime) -> None:
+        """From now on nothing in `scope` that was captured before `reach` is admitted."""
+        self._raised[order] = (scope, reach)
+
+    def settle(self, order: str, now: datetime) -> None:
+        """`order` is done: its barrier can go once nothing that it reaches can be on its way any more."""
+        self._settled[order] = now
+        for old in [id_ for id_, at in self._settled.items() if abs(now - at) > LONGEST_ON_ITS_WAY]:
+            del self._settled[old]
+            self._raised.pop(old, None)
 
     def admits(self, item: Item) -> bool:
-        """Whether `item` may still be stored."""
-        return not any(scope.covers(item) and (item.at is None or item.at < before) for scope, before in self._raised)
+        """Whether `item` may be stored, and may be shown."""
+        return not any(
+            scope.covers(item) and (item.at is None or item.at < reach) for scope, reach in self._raised.values()
+        )
 
 
 class Disk:

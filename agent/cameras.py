@@ -1,0 +1,159 @@
+"""The cameras of the house: one supervised loop each, one for expiry, and what people see of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import aiohttp
+
+from agent.api import contract
+from agent.changes import Changes
+from agent.supervisor import Service, Supervisor
+from camera.capture import Camera, capture
+from camera.decoder import Decoder
+from camera.errors import CameraError
+from camera.expiry import Expired, keep_limits
+from camera.http_snapshot import HttpSnapshot
+from camera.snapshots import Snapshot, SnapshotStore, Span
+from privacy import entries
+from privacy.clock import Clock
+from privacy.errors import StoreBroken
+from privacy.store import Disk
+
+SHOWN_SNAPSHOTS = 24
+
+
+@dataclass(slots=True)
+class _Watched:
+    camera: Camera
+    working: bool = False
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class _Mirror:
+    """What the store held when last asked; the store itself lives on the `Disk` thread."""
+
+    newest: Sequence[Snapshot] = ()
+    spans: dict[str, Span] = field(default_factory=dict)
+
+
+class Cameras:
+    """Owns what is known of every camera; the supervisor owns the tasks."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
+        self,
+        *,
+        cameras: Sequence[Camera],
+        limits: dict[str, timedelta],
+        limit: timedelta,
+        store: SnapshotStore,
+        disk: Disk,
+        decoder: Decoder,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        changes: Changes,
+        record: Callable[[entries.Entry], None],
+    ) -> None:
+        self._watched = {camera.id: _Watched(camera) for camera in cameras}
+        self._limits = limits
+        self._limit = limit
+        self._store = store
+        self._disk = disk
+        self._decoder = decoder
+        self._session = session
+        self._clock = clock
+        self._changes = changes
+        self._record = record
+        self._mirror = _Mirror()
+        self._stale = asyncio.Event()
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start the loops."""
+        supervisor.start(Service("snapshot view", self._keep_mirror, (StoreBroken,)))
+        supervisor.start(Service("snapshot expiry", self._expire, (StoreBroken,)))
+        for watched in self._watched.values():
+            supervisor.start(
+                Service(
+                    f"camera {watched.camera.id}",
+                    lambda w=watched: self._capture(w),  # type: ignore[misc] # bound now, not when called
+                    (CameraError, StoreBroken),
+                )
+            )
+
+    def store_changed(self) -> None:
+        """Somebody else (an erasure) changed the store."""
+        self._stale.set()
+
+    def problem(self, camera: str, problem: str) -> None:
+        """The supervisor says why `camera` is down."""
+        if watched := self._watched.get(camera):
+            if watched.working or not watched.reason:
+                self._record(entries.PictureFailed(at=self._clock.now(), camera=camera, reason=problem))
+            watched.working, watched.reason = False, problem
+            self._changes.mark("cameras")
+
+    def limit_of(self, camera: str) -> timedelta:
+        """How long this camera's pictures live; the site's limit where it is configured no more."""
+        return self._limits.get(camera, self._limit)
+
+    def view(self) -> tuple[contract.CameraView, ...]:
+        """Every camera that is configured, and every other whose pictures are still here."""
+        spans = self._mirror.spans
+        gone = [id_ for id_ in spans if id_ not in self._watched]
+        return tuple(self._one(id_, spans.get(id_)) for id_ in [*self._watched, *gone])
+
+    def snapshots(self) -> tuple[contract.SnapshotView, ...]:
+        """The newest snapshots, newest first."""
+        return tuple(
+            contract.SnapshotView(id=s.id, camera=s.camera, at=s.at, goes=s.at + self.limit_of(s.camera))
+            for s in self._mirror.newest
+        )
+
+    async def picture(self, snapshot: str, *, thumbnail: bool) -> bytes | None:
+        """A JPEG, if there is one that may be shown."""
+        return await self._disk.run(self._store.thumbnail if thumbnail else self._store.image, snapshot)
+
+    def _one(self, id_: str, span: Span | None) -> contract.CameraView:
+        watched = self._watched.get(id_)
+        limit = self.limit_of(id_)
+        return contract.CameraView(
+            id=id_,
+            name=watched.camera.name if watched else id_,
+            working=watched.working if watched else False,
+            reason=watched.reason if watched else "it is configured no more; its pictures go as they fall due",
+            pictures=span.count if span else 0,
+            keep_seconds=limit.total_seconds(),
+            newest=span.newest if span else None,
+            next_to_go=span.oldest + limit if span else None,
+        )
+
+    async def _capture(self, watched: _Watched) -> None:
+        camera = watched.camera
+        source = HttpSnapshot(self._session, camera.url, camera.login)
+
+        def stored(_snapshot: Snapshot) -> None:
+            watched.working, watched.reason = True, ""
+            self._record(entries.PictureStored(at=self._clock.now(), camera=camera.id))
+            self._stale.set()
+
+        await capture(camera, source.fetch, self._decoder, self._store, self._disk, self._clock, stored)
+
+    async def _expire(self) -> None:
+        def ran(due: Sequence[Expired]) -> None:
+            if due:
+                self._record(entries.PicturesExpired(at=self._clock.now(), count=len(due)))
+                self._stale.set()
+
+        await keep_limits(self._store, self._disk, self._clock, ran, limits=self._limits, limit=self._limit)
+
+    async def _keep_mirror(self) -> None:
+        while True:
+            self._stale.clear()
+            self._mirror = await self._disk.run(self._look)
+            self._changes.mark("cameras", "snapshots")
+            await self._stale.wait()
+
+    def _look(self) -> _Mirror:
+        return _Mirror(self._store.newest(None, SHOWN_SNAPSHOTS), self._store.spans())

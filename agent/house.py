@@ -1,0 +1,143 @@
+"""The house: what the page and the command line ask of it, answered by the parts that know."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from agent.api import contract
+from agent.cameras import Cameras
+from agent.changes import Changes
+from agent.devices import Devices
+from agent.inventory import inventory
+from agent.local_orders import LocalIssuer
+from agent.neighbourhood import Neighbourhood
+from agent.recorder import Recorder
+from privacy.clock import Clock
+from privacy.errors import ReceiptInvalid
+from privacy.journal import Journal
+from privacy.policy import Policy
+from privacy.receipts import verify_receipt
+from privacy.records import RecordClass, Scope
+from privacy.signing import SigningKey
+from privacy.store import Disk, Store
+
+SHOWN_RECEIPTS = 20
+
+
+class Link(Protocol):
+    """The cloud link, as far as the house shows it."""
+
+    def view(self) -> contract.LinkView:
+        """Whether it stands, since when, or why not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """Implements `agent.api.contract.House`. Made by the composition root, which hands over each part."""
+
+    gateway: str
+    version: str
+    ready_at: datetime
+    clock: Clock
+    disk: Disk
+    changes_: Changes
+    devices: Devices
+    neighbourhood: Neighbourhood
+    cameras: Cameras
+    recorder: Recorder
+    link: Link
+    journal: Journal
+    key: SigningKey
+    orders: LocalIssuer
+    stores: Sequence[Store]
+    policies: Mapping[RecordClass, Policy]
+    problems: Mapping[str, str]
+    """The services that are down, and why; kept by the composition root."""
+    restarts: Callable[[], int]
+
+    def state(self) -> contract.State:
+        return contract.State(
+            gateway=self.gateway,
+            version=self.version,
+            ready_at=self.ready_at,
+            link=self.link.view(),
+            services=self._services(),
+            devices=self.devices.view(),
+            found=self.neighbourhood.view(),
+            cameras=self.cameras.view(),
+            snapshots=self.cameras.snapshots(),
+            receipts=self._receipts(),
+            log=self.recorder.view(),
+        )
+
+    def section(self, section: contract.Section) -> object:
+        makers: dict[contract.Section, Callable[[], object]] = {
+            "link": self.link.view,
+            "services": self._services,
+            "devices": self.devices.view,
+            "found": self.neighbourhood.view,
+            "cameras": self.cameras.view,
+            "snapshots": self.cameras.snapshots,
+            "receipts": self._receipts,
+            "log": self.recorder.view,
+        }
+        return makers[section]()
+
+    def changes(self) -> AsyncIterator[frozenset[contract.Section]]:
+        return self.changes_.follow()
+
+    async def command(self, device: str, body: contract.CommandBody, actor: str) -> contract.OutcomeView:
+        return await self.devices.command(device, body, actor)
+
+    async def adopt(self, found: str, body: contract.AdoptBody, actor: str) -> contract.DeviceView:
+        return await self.neighbourhood.adopt(found, body, actor)
+
+    async def remove(self, device: str, actor: str) -> None:
+        await self.neighbourhood.remove(device, actor)
+
+    async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
+        del actor  # the log of who looked comes with the people
+        return await self.cameras.picture(snapshot, thumbnail=thumbnail)
+
+    async def erase(self, scope: Scope, actor: str) -> contract.EraseAnswer:
+        del actor  # the local issuer is the only one in the house until people can sign in
+        return contract.EraseAnswer(order=await self.orders.erase(scope))
+
+    async def inventory(self) -> tuple[contract.InventoryRow, ...]:
+        return await self.disk.run(inventory, self.stores, self.policies, self.clock.now())
+
+    async def metrics(self) -> str:
+        from agent.metrics import exposition  # noqa: PLC0415 - its library is loaded by the first who asks
+
+        return exposition(self.state(), await self.inventory(), self.restarts(), self.clock.now())
+
+    def _services(self) -> tuple[contract.ServiceView, ...]:
+        return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems.items())
+
+    def _receipts(self) -> tuple[contract.ReceiptView, ...]:
+        newest = list(self.journal.receipts())[-SHOWN_RECEIPTS:][::-1]
+        views = []
+        for issued in newest:
+            try:
+                receipt = verify_receipt(issued.jws, self.key.public_jwk())
+            except ReceiptInvalid:
+                continue
+            views.append(
+                contract.ReceiptView(
+                    order=issued.order,
+                    issuer=issued.issuer,
+                    kind=issued.kind,
+                    at=issued.at,
+                    stores=tuple(
+                        contract.StoreReport(
+                            store=s.store, found=s.found, erased=s.erased, left=s.left, tier=s.tier.value
+                        )
+                        for s in receipt.stores
+                    ),
+                    jws=issued.jws,
+                    signature_valid=True,
+                    acknowledged=issued.acknowledged,
+                )
+            )
+        return tuple(views)

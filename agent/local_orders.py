@@ -1,0 +1,68 @@
+"""Orders that people in the house give: the same journal, receipts and scopes as an order from the cloud."""
+
+from datetime import timedelta
+from typing import Final
+
+from agent.errors import Refused
+from privacy.clock import Clock
+from privacy.erasure import Eraser
+from privacy.errors import OrderRefused
+from privacy.journal import Journal
+from privacy.orders import Claims, Form, Ground, sign_order, verify_order
+from privacy.records import Scope
+from privacy.seal import RandomBytes
+from privacy.signing import SigningKey, Trust, issuer
+from privacy.uuid7 import uuid7
+
+ISSUER: Final = "local"
+LIFE: Final = timedelta(days=1)
+
+
+class LocalIssuer:
+    """Signs with a key that never leaves the gateway, and goes the way that every order goes."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
+        self,
+        *,
+        key: SigningKey,
+        audience: str,
+        journal: Journal,
+        eraser: Eraser,
+        clock: Clock,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._key = key
+        self._audience = audience
+        self._journal = journal
+        self._eraser = eraser
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._trust = Trust({key.kid: issuer(ISSUER, key.public_jwk())})
+
+    async def erase(self, scope: Scope) -> str:
+        """Order a point purge of `scope`; returns its id once it is in the journal.
+
+        Raises:
+            Refused: the scope names nothing.
+        """
+        now = self._clock.now()
+        issued = int(now.timestamp()) + 1  # NumericDate counts whole seconds: up to and with this one
+        claims = Claims(
+            iss=ISSUER,
+            aud=self._audience,
+            jti=uuid7(now, self._random_bytes),
+            seq=self._journal.last_sequences().get(ISSUER, 0) + 1,
+            iat=issued,
+            exp=issued + int(LIFE.total_seconds()),
+            form=Form.POINT,
+            ground=Ground.OWNERS_CHOICE,
+            scope=scope,
+        )
+        try:
+            order = verify_order(
+                sign_order(self._key, claims).encode(), audience=self._audience, trust=self._trust, clock=self._clock
+            )
+        except OrderRefused as error:
+            raise Refused("empty_scope" if error.code == "scope" else error.code, str(error)) from error
+        await self._eraser.admit(order)
+        return order.id
