@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from privacy.clock import Clock
@@ -16,7 +16,7 @@ from privacy.store import Barrier, Disk, Erasure, Store
 
 log = logging.getLogger(__name__)
 
-Observer = Callable[[PurgeOrder, Kind, Receipt], None]
+Observer = Callable[[PurgeOrder, Kind, Receipt], Awaitable[None]]
 
 
 class Eraser:
@@ -124,7 +124,7 @@ class Eraser:
             complete=not any(line.left for line in lines),
         )
         await self._disk.run(self._journal.receipt, order.id, kind, sign_receipt(self._key, receipt), receipt.at)
-        self._observe(order, kind, receipt)
+        await self._observe(order, kind, receipt)
 
 
 def _line(store: Store, found: int, left: int) -> StoreLine:

@@ -1,4 +1,4 @@
-"""How long each record class lives, and why it is kept: read from `privacy/policies/`, validated, never written here."""
+"""How long each record class lives, and why: read from `privacy/policies/`, validated, never written here."""
 
 import re
 import tomllib

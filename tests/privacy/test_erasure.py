@@ -79,8 +79,11 @@ class Bench:
             barrier=self.barrier,
             disk=self.disk,
             clock=self.clock,
-            observe=lambda order, kind, _receipt: self.seen.append((order.id, kind)),
+            observe=self.observe,
         )
+
+    async def observe(self, order: PurgeOrder, kind: str, _receipt: Receipt) -> None:
+        self.seen.append((order.id, kind))
 
     async def finish(self) -> None:
         for order in self.journal.unfinished():

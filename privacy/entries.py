@@ -1,0 +1,247 @@
+"""Everything that the agent itself writes into its operation log. Raw entries never leave; see `redaction/`.
+
+An entry is a frozen dataclass. Each field says how it may leave: `Annotated[str, KEEP]`. A field that says nothing is
+erased. Fields called `camera`, `device`, `actor` and `subjects` also say whom the entry concerns, so that an erasure
+finds it.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Annotated, ClassVar, get_type_hints
+
+from privacy.redaction.labels import Label
+
+
+class Handling(Enum):
+    """How the value of a field may leave."""
+
+    KEEP = "keep"
+    """As it is: counts, codes, versions, names of events and capabilities. The detectors look at it all the same."""
+    TEXT = "text"
+    """Free text, as errors carry it: without what the detectors find."""
+    PSEUDONYM = "pseudonym"
+    """As `<label:token>`; a `Label` beside it says which."""
+    COARSEN = "coarsen"
+    """Times to the hour, numbers to two digits."""
+    ERASE = "erase"
+    """Not at all."""
+
+
+KEEP, TEXT, PSEUDONYM, COARSEN, ERASE = Handling
+
+
+class Level(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """When something happened and whom it concerns; for erasure, never for upload."""
+
+    at: datetime
+    camera: str | None = None
+    device: str | None = None
+    subjects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Base of all entries. `at` is aware, and leaves to the second."""
+
+    level: ClassVar[Level] = Level.INFO
+
+    at: datetime
+
+    @property
+    def event(self) -> str:
+        """The class's name as `snake_case`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def about(self) -> About:
+        subjects = frozenset(getattr(self, "subjects", ()))
+        actor: str | None = getattr(self, "actor", None)
+        return About(
+            self.at,
+            getattr(self, "camera", None),
+            getattr(self, "device", None),
+            subjects | {actor} if actor else subjects,
+        )
+
+
+_HANDLINGS: dict[type, dict[str, tuple[Handling, Label]]] = {}
+
+
+def handling_of(entry: type[Entry], field: str) -> tuple[Handling, Label]:
+    """How `field` of `entry` may leave, and its label as a pseudonym. Not exactly one handling: it may not."""
+    if entry not in _HANDLINGS:
+        hints = get_type_hints(entry, include_extras=True)
+        _HANDLINGS[entry] = {name: _handling(getattr(hint, "__metadata__", ())) for name, hint in hints.items()}
+    return _HANDLINGS[entry][field]
+
+
+def _handling(markers: Iterable[object]) -> tuple[Handling, Label]:
+    handlings = [marker for marker in markers if isinstance(marker, Handling)]
+    labels = [marker for marker in markers if isinstance(marker, Label)]
+    clear = len(handlings) == 1 and (handlings[0] is not Handling.PSEUDONYM or len(labels) == 1)
+    return handlings[0] if clear else Handling.ERASE, labels[0] if labels else Label.ERASED
+
+
+Kept = Annotated[str, KEEP]
+Count = Annotated[int, KEEP]
+Milliseconds = Annotated[float, KEEP]
+Reason = Annotated[str, TEXT]
+CameraId = Annotated[str, PSEUDONYM, Label.CAMERA]
+DeviceId = Annotated[str, PSEUDONYM, Label.DEVICE]
+PersonId = Annotated[str, PSEUDONYM, Label.PERSON]
+Name = Annotated[str, PSEUDONYM, Label.NAME]
+Address = Annotated[str, PSEUDONYM, Label.IP]
+Issuer = Annotated[str, PSEUDONYM, Label.ISSUER]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStarted(Entry):
+    version: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStopping(Entry):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDown(Entry):
+    level: ClassVar[Level] = Level.WARNING
+
+    service: Kept
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUp(Entry):
+    service: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFound(Entry):
+    family: Kept
+    name: Name
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceAdopted(Entry):
+    device: DeviceId
+    family: Kept
+    name: Name
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRemoved(Entry):
+    device: DeviceId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceReachable(Entry):
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUnreachable(Entry):
+    level: ClassVar[Level] = Level.WARNING
+
+    device: DeviceId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDone(Entry):
+    device: DeviceId
+    capability: Kept
+    fate: Kept
+    actor: PersonId
+    milliseconds: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class PictureStored(Entry):
+    camera: CameraId
+    bytes: Annotated[int, COARSEN]
+    """Coarse, because the size of a picture follows what is on it."""
+    milliseconds: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFailed(Entry):
+    level: ClassVar[Level] = Level.WARNING
+
+    camera: CameraId
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesExpired(Entry):
+    camera: CameraId
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OrderJournaled(Entry):
+    order: Kept
+    """A UUIDv7, which names nobody."""
+    issuer: Issuer
+    form: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefused(Entry):
+    level: ClassVar[Level] = Level.WARNING
+
+    code: Kept
+    detail: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class StoreErased(Entry):
+    store: Kept
+    found: Count
+    erased: Count
+    left: Count
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptMade(Entry):
+    order: Kept
+    kind: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp(Entry):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown(Entry):
+    level: ClassVar[Level] = Level.WARNING
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class LogUploaded(Entry):
+    lines: Count
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignLine(Entry):
+    """A line that another program wrote: a child's stderr, a library's log record."""
+
+    source: Kept
+    text: Reason
