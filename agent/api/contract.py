@@ -5,9 +5,10 @@ All times are aware UTC, RFC 3339 in JSON. Everything here is for somebody insid
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Annotated, Literal, Protocol
 
 import msgspec
+from msgspec import Meta
 
 from privacy.records import Scope
 
@@ -126,6 +127,14 @@ class ServiceView(Wire, frozen=True, kw_only=True):
     """Empty while it runs."""
 
 
+class HealthView(Wire, frozen=True, kw_only=True):
+    """That somebody answers, and what does not run."""
+
+    ok: bool
+    version: str
+    problems: tuple[ServiceView, ...]
+
+
 class State(Wire, frozen=True, kw_only=True):
     gateway: str
     version: str
@@ -144,9 +153,14 @@ class State(Wire, frozen=True, kw_only=True):
 
 
 class CommandBody(Wire, frozen=True, kw_only=True):
-    capability: str
-    value: Value
-    deadline_seconds: float = 5.0
+    capability: Annotated[str, Meta(max_length=128)]
+    value: (
+        bool
+        | Annotated[int, Meta(ge=-(2**53), le=2**53)]
+        | Annotated[float, Meta(ge=-1e15, le=1e15)]
+        | Annotated[str, Meta(max_length=256)]
+    )
+    deadline_seconds: Annotated[float, Meta(gt=0, le=60)] = 5.0
 
 
 class OutcomeView(Wire, frozen=True, kw_only=True):
@@ -158,8 +172,8 @@ class OutcomeView(Wire, frozen=True, kw_only=True):
 
 
 class AdoptBody(Wire, frozen=True, kw_only=True):
-    family: str
-    code: str = ""
+    family: Annotated[str, Meta(max_length=64)]
+    code: Annotated[str, Meta(max_length=64)] = ""
 
 
 class EraseBody(Wire, frozen=True, kw_only=True):

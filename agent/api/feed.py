@@ -1,0 +1,113 @@
+"""The live feed: over a WebSocket the whole state first, then each section that changes.
+
+Nothing is queued here. While a listener is slow, `House.changes` gathers what it misses into one set of section
+names; a listener that cannot take one message within `SEND_SECONDS` is dropped, and may connect again.
+"""
+
+import asyncio
+from typing import Final
+
+import msgspec
+from aiohttp import WSCloseCode, web
+
+from agent.api.contract import House, Section, State, Wire
+from agent.errors import Refused
+from privacy.clock import Clock
+
+LISTENERS: Final = 32
+SEND_SECONDS: Final = 5.0
+GATHER_SECONDS: Final = 0.02
+"""A pause between two turns, so that a burst of reports becomes one message and not fifty."""
+BEAT_SECONDS: Final = 15.0
+"""How often the time is sent when nothing changes: a page that hears nothing for longer knows that we are gone."""
+_CLOSE_SECONDS: Final = 1.0
+_INBOUND_LIMIT: Final = 1024
+
+
+class Whole(Wire, frozen=True, kw_only=True, tag_field="type", tag="state"):
+    """The first message."""
+
+    now: str
+    """The gateway's own time, RFC 3339; a page counts down by this, not by its own clock."""
+    state: State
+
+
+class Change(Wire, frozen=True, kw_only=True, tag_field="type", tag="change"):
+    """One field of the state, anew."""
+
+    now: str
+    section: Section
+    value: object
+
+
+class Beat(Wire, frozen=True, kw_only=True, tag_field="type", tag="beat"):
+    """Nothing changed."""
+
+    now: str
+
+
+class Feed:
+    """Serves the WebSocket; one for each server."""
+
+    def __init__(self, house: House, clock: Clock) -> None:
+        self._house = house
+        self._clock = clock
+        self._listeners: set[web.WebSocketResponse] = set()
+
+    async def listen(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one listener until it goes."""
+        if len(self._listeners) >= LISTENERS:
+            raise Refused("too_many_listeners", f"{LISTENERS} pages are open already", hint="close one of them")
+        listener = web.WebSocketResponse(
+            heartbeat=BEAT_SECONDS, timeout=_CLOSE_SECONDS, max_msg_size=_INBOUND_LIMIT, compress=False
+        )
+        if not listener.can_prepare(request):
+            raise Refused("malformed", "this path speaks WebSocket only")
+        self._listeners.add(listener)
+        try:
+            await listener.prepare(request)
+            await self._serve(listener)
+        except* (TimeoutError, ConnectionError):
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._listeners.discard(listener)
+        return listener
+
+    async def close(self, _app: web.Application) -> None:
+        """Say goodbye to all (signal `on_shutdown`)."""
+        for listener in tuple(self._listeners):
+            await listener.close(code=WSCloseCode.GOING_AWAY)
+
+    async def _serve(self, listener: web.WebSocketResponse) -> None:
+        greeted = asyncio.Event()
+
+        async def tell_changes() -> None:
+            async for sections in self._house.changes():
+                await greeted.wait()
+                for section in sorted(sections):
+                    value = self._house.section(section)
+                    await self._send(listener, Change(now=self._now(), section=section, value=value))
+                await asyncio.sleep(GATHER_SECONDS)
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(BEAT_SECONDS)
+                await self._send(listener, Beat(now=self._now()))
+
+        async with asyncio.TaskGroup() as group:
+            telling = [group.create_task(tell_changes()), group.create_task(beat())]
+            await asyncio.sleep(0)  # from here we follow the house, so nothing falls between the state and its changes
+            await self._send(listener, Whole(now=self._now(), state=self._house.state()))
+            greeted.set()
+            async for _ in listener:
+                pass  # a listener has nothing to say; commands are requests of their own, with their checks
+            for task in telling:
+                task.cancel()
+
+    async def _send(self, listener: web.WebSocketResponse, message: Wire) -> None:
+        async with asyncio.timeout(SEND_SECONDS):
+            await listener.send_frame(msgspec.json.encode(message), web.WSMsgType.TEXT)
+
+    def _now(self) -> str:
+        return self._clock.now().isoformat()

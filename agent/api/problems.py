@@ -1,0 +1,93 @@
+"""Bad input in, a clear answer out: bodies are decoded here, and refusals become problem details (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from agent.api.contract import Wire
+from agent.errors import AgentError, Refused
+from privacy.errors import PrivacyError
+
+T = TypeVar("T")
+
+BODY_LIMIT: Final = 64 * 1024
+
+STATUS: Final = {
+    "malformed": HTTPStatus.BAD_REQUEST,
+    "foreign_page": HTTPStatus.FORBIDDEN,
+    "unknown_path": HTTPStatus.NOT_FOUND,
+    "unknown_device": HTTPStatus.NOT_FOUND,
+    "unknown_snapshot": HTTPStatus.NOT_FOUND,
+    "unknown_receipt": HTTPStatus.NOT_FOUND,
+    "not_found": HTTPStatus.NOT_FOUND,
+    "wrong_method": HTTPStatus.METHOD_NOT_ALLOWED,
+    "configured": HTTPStatus.CONFLICT,
+    "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "wrong_content_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "foreign_host": HTTPStatus.MISDIRECTED_REQUEST,
+    "too_many_listeners": HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""What a code means in HTTP. Any other refusal is of something that was understood, but cannot be: 422."""
+
+_CODES: Final = {
+    HTTPStatus.NOT_FOUND: ("unknown_path", "nothing is served at this path"),
+    HTTPStatus.METHOD_NOT_ALLOWED: ("wrong_method", "this path does not take this method"),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", f"a body may have {BODY_LIMIT} bytes"),
+}
+
+
+class Problem(Wire, frozen=True, kw_only=True):
+    """Problem details; `code` is stable, for machines, and `cure` says what a person can do."""
+
+    title: str
+    status: int
+    code: str
+    detail: str
+    cure: str = ""
+
+
+def answer(status: HTTPStatus, code: str, detail: str, cure: str = "") -> web.Response:
+    problem = Problem(title=status.phrase, status=status, code=code, detail=detail, cure=cure)
+    return web.Response(status=status, body=msgspec.json.encode(problem), content_type="application/problem+json")
+
+
+@web.middleware
+async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every refusal on the way into problem details. A bug stays a bug: aiohttp logs it and answers 500."""
+    try:
+        return await handler(request)
+    except Refused as refusal:
+        status = STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return answer(status, refusal.code, refusal.args[0], refusal.hint)
+    except (AgentError, PrivacyError) as error:
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error.args[0], error.hint)
+    except web.HTTPException as refused:
+        status = HTTPStatus(refused.status)
+        if status not in range(400, 500):
+            raise
+        code, detail = _CODES.get(status, ("refused", status.phrase))
+        response = answer(status, code, detail)
+        if allow := refused.headers.get("Allow"):
+            response.headers["Allow"] = allow
+        return response
+
+
+async def decode(request: web.Request, kind: type[T]) -> T:
+    """Return the body as `kind`.
+
+    Raises:
+        Refused: `wrong_content_type`, `too_large`, `malformed` (no JSON) or `invalid` (JSON of another shape).
+    """
+    # Only a type that no HTML form can send makes the browser ask us first before a foreign page may post here.
+    if request.content_type != "application/json":
+        raise Refused("wrong_content_type", "the body must be JSON", hint="send Content-Type: application/json")
+    body = await request.read()
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Refused("invalid", str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("malformed", f"the body is not JSON: {error}") from error
