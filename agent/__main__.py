@@ -1,0 +1,5 @@
+"""`python -m agent` is `portvakt`."""
+
+from agent.cli import main
+
+main()
