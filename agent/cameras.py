@@ -1,19 +1,20 @@
 """The cameras of the house: one supervised loop each, one for expiry, and what people see of them."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from time import perf_counter
 
 import aiohttp
 
 from agent.api import contract
 from agent.changes import Changes
 from agent.supervisor import Service, Supervisor
-from camera.capture import Camera, capture
+from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
 from camera.errors import CameraError
-from camera.expiry import Expired, keep_limits
+from camera.expiry import Expired, Limits, keep_limits
 from camera.http_snapshot import HttpSnapshot
 from camera.snapshots import Snapshot, SnapshotStore, Span
 from privacy import entries
@@ -46,8 +47,7 @@ class Cameras:
         self,
         *,
         cameras: Sequence[Camera],
-        limits: dict[str, timedelta],
-        limit: timedelta,
+        limits: Limits,
         store: SnapshotStore,
         disk: Disk,
         decoder: Decoder,
@@ -58,10 +58,9 @@ class Cameras:
     ) -> None:
         self._watched = {camera.id: _Watched(camera) for camera in cameras}
         self._limits = limits
-        self._limit = limit
         self._store = store
         self._disk = disk
-        self._decoder = decoder
+        self._darkroom = Darkroom(decoder, store, disk, clock)
         self._session = session
         self._clock = clock
         self._changes = changes
@@ -94,10 +93,6 @@ class Cameras:
             watched.working, watched.reason = False, problem
             self._changes.mark("cameras")
 
-    def limit_of(self, camera: str) -> timedelta:
-        """How long this camera's pictures live; the site's limit where it is configured no more."""
-        return self._limits.get(camera, self._limit)
-
     def view(self) -> tuple[contract.CameraView, ...]:
         """Every camera that is configured, and every other whose pictures are still here."""
         spans = self._mirror.spans
@@ -107,7 +102,7 @@ class Cameras:
     def snapshots(self) -> tuple[contract.SnapshotView, ...]:
         """The newest snapshots, newest first."""
         return tuple(
-            contract.SnapshotView(id=s.id, camera=s.camera, at=s.at, goes=s.at + self.limit_of(s.camera))
+            contract.SnapshotView(id=s.id, camera=s.camera, at=s.at, goes=s.at + self._limits.of(s.camera))
             for s in self._mirror.newest
         )
 
@@ -117,7 +112,7 @@ class Cameras:
 
     def _one(self, id_: str, span: Span | None) -> contract.CameraView:
         watched = self._watched.get(id_)
-        limit = self.limit_of(id_)
+        limit = self._limits.of(id_)
         return contract.CameraView(
             id=id_,
             name=watched.camera.name if watched else id_,
@@ -132,21 +127,31 @@ class Cameras:
     async def _capture(self, watched: _Watched) -> None:
         camera = watched.camera
         source = HttpSnapshot(self._session, camera.url, camera.login)
+        began, size = 0.0, 0
+
+        async def fetch() -> bytes:
+            nonlocal began, size
+            began = perf_counter()
+            picture = await source.fetch()
+            size = len(picture)
+            return picture
 
         def stored(_snapshot: Snapshot) -> None:
             watched.working, watched.reason = True, ""
-            self._record(entries.PictureStored(at=self._clock.now(), camera=camera.id))
+            took = round(1000 * (perf_counter() - began), 1)
+            self._record(entries.PictureStored(at=self._clock.now(), camera=camera.id, bytes=size, milliseconds=took))
             self._stale.set()
 
-        await capture(camera, source.fetch, self._decoder, self._store, self._disk, self._clock, stored)
+        await capture(camera, fetch, self._darkroom, stored)
 
     async def _expire(self) -> None:
         def ran(due: Sequence[Expired]) -> None:
+            for camera, count in Counter(one.camera or "unknown" for one in due).items():
+                self._record(entries.PicturesExpired(at=self._clock.now(), camera=camera, count=count))
             if due:
-                self._record(entries.PicturesExpired(at=self._clock.now(), count=len(due)))
                 self._stale.set()
 
-        await keep_limits(self._store, self._disk, self._clock, ran, limits=self._limits, limit=self._limit)
+        await keep_limits(self._store, self._disk, self._clock, self._limits, ran)
 
     async def _keep_mirror(self) -> None:
         while True:

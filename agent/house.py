@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from agent.api import contract
 from agent.cameras import Cameras
-from agent.changes import Changes
 from agent.devices import Devices
 from agent.inventory import inventory
 from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
+from agent.uplink import Uplink
 from privacy.clock import Clock
 from privacy.errors import ReceiptInvalid
 from privacy.journal import Journal
@@ -25,13 +24,6 @@ from privacy.store import Disk, Store
 SHOWN_RECEIPTS = 20
 
 
-class Link(Protocol):
-    """The cloud link, as far as the house shows it."""
-
-    def view(self) -> contract.LinkView:
-        """Whether it stands, since when, or why not."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class House:
     """Implements `agent.api.contract.House`. Made by the composition root, which hands over each part."""
@@ -41,12 +33,12 @@ class House:
     ready_at: datetime
     clock: Clock
     disk: Disk
-    changes_: Changes
+    follow: Callable[[], AsyncIterator[frozenset[contract.Section]]]
     devices: Devices
     neighbourhood: Neighbourhood
     cameras: Cameras
     recorder: Recorder
-    link: Link
+    uplink: Uplink
     journal: Journal
     key: SigningKey
     orders: LocalIssuer
@@ -54,14 +46,14 @@ class House:
     policies: Mapping[RecordClass, Policy]
     problems: Mapping[str, str]
     """The services that are down, and why; kept by the composition root."""
-    restarts: Callable[[], int]
+    failures: Callable[[], int]
 
     def state(self) -> contract.State:
         return contract.State(
             gateway=self.gateway,
             version=self.version,
             ready_at=self.ready_at,
-            link=self.link.view(),
+            link=self.uplink.view(),
             services=self._services(),
             devices=self.devices.view(),
             found=self.neighbourhood.view(),
@@ -73,7 +65,7 @@ class House:
 
     def section(self, section: contract.Section) -> object:
         makers: dict[contract.Section, Callable[[], object]] = {
-            "link": self.link.view,
+            "link": self.uplink.view,
             "services": self._services,
             "devices": self.devices.view,
             "found": self.neighbourhood.view,
@@ -85,7 +77,7 @@ class House:
         return makers[section]()
 
     def changes(self) -> AsyncIterator[frozenset[contract.Section]]:
-        return self.changes_.follow()
+        return self.follow()
 
     async def command(self, device: str, body: contract.CommandBody, actor: str) -> contract.OutcomeView:
         return await self.devices.command(device, body, actor)
@@ -110,7 +102,7 @@ class House:
     async def metrics(self) -> str:
         from agent.metrics import exposition  # noqa: PLC0415 - its library is loaded by the first who asks
 
-        return exposition(self.state(), await self.inventory(), self.restarts(), self.clock.now())
+        return exposition(self.state(), await self.inventory(), self.failures(), self.clock.now())
 
     def _services(self) -> tuple[contract.ServiceView, ...]:
         return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems.items())

@@ -26,7 +26,7 @@ class Neighbourhood:
     def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
         self,
         *,
-        interfaces: tuple[str, ...],
+        interfaces: tuple[str, ...] | None,
         register: DeviceRegister,
         disk: Disk,
         devices: Devices,
@@ -50,7 +50,7 @@ class Neighbourhood:
     async def start(self) -> None:
         """Reach what was adopted, and begin to look around."""
         await self.reconcile()
-        if self._interfaces:
+        if self._interfaces != ():
             self._supervisor.start(Service("discovery", self._watch, (DriverError,)))
 
     async def reconcile(self) -> None:

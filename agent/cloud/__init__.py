@@ -1,0 +1,1 @@
+"""The gateway's end of the cloud contract: orders come in; receipts and redacted log lines go out."""

@@ -1,0 +1,148 @@
+"""The demo's folder: ports, secrets and the agent's configuration. All of it is gone when the demo ends."""
+
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+LAMP_CODE = "031-45-154"
+"""Printed on the terminal, as it would be printed on a real lamp."""
+GATEWAY = "gw-demo"
+PAGE_PORT = 8480
+
+_CONFIG = Template("""\
+# Made by `portvakt demo`.
+version = 1
+
+[gateway]
+id = "$gateway"
+state_dir = "state"
+
+[api]
+port = $page_port
+socket = "api.sock"
+
+[discovery]
+interfaces = ["127.0.0.1"]
+
+[cloud]
+host = "127.0.0.1"
+port = $broker_port
+order_keys_file = "backend/order_keys.json"
+
+[household]
+registry_file = "household.json"
+
+[[serial]]
+port = "heat-pump.tty"
+
+[[serial.unit]]
+address = 1
+id = "heat-pump"
+name = "Heat pump"
+map = "demo_heat_pump"
+
+[[camera]]
+id = "front-door"
+name = "Front door"
+url = "http://127.0.0.1:$camera_port/snapshot.jpg"
+username = "portvakt"
+password_file = "camera-password"
+interval_seconds = $interval
+keep_seconds = $keep
+""")
+
+# What the household's own registry would know; the log flow shows that none of it leaves.
+_REGISTRY = """{
+  "people": [{"first": "Kari", "last": "Nordmann", "email": "kari@example.com", "phone": "+47 900 00 000"}],
+  "addresses": ["Storgata 1, 0155 Oslo"]
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where everything is."""
+
+    root: Path
+    page_port: int
+    broker_port: int
+    camera_port: int
+    lamp_port: int
+    camera_password: str
+
+    @property
+    def config(self) -> Path:
+        return self.root / "portvakt.toml"
+
+    @property
+    def socket(self) -> Path:
+        return self.root / "api.sock"
+
+    @property
+    def backend(self) -> Path:
+        return self.root / "backend"
+
+
+def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) -> Layout:
+    """Choose ports and write the files.
+
+    Args:
+        root: an empty folder that only this user can enter.
+        page_port: where the page shall be; None takes 8480, or any free port where that is taken.
+        interval: seconds between two pictures.
+        keep: seconds that a picture lives: shortened, so that one can watch it go.
+    """
+    layout = Layout(
+        root=root,
+        page_port=page_port if page_port is not None else _page_port(),
+        broker_port=free_port(),
+        camera_port=free_port(),
+        lamp_port=free_port(),
+        camera_password=secrets.token_urlsafe(12),
+    )
+    _write(
+        layout.config,
+        _CONFIG.substitute(
+            gateway=GATEWAY,
+            page_port=layout.page_port,
+            broker_port=layout.broker_port,
+            camera_port=layout.camera_port,
+            interval=interval,
+            keep=keep,
+        ),
+    )
+    _write(root / "household.json", _REGISTRY)
+    _write(root / "camera-password", layout.camera_password + "\n")
+    _write(
+        root / "mosquitto.conf",
+        f"listener {layout.broker_port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+        f"persistence_location {root}/broker/\nlog_dest stderr\nlog_type error\n",
+    )
+    for name in ("broker", "lamp", "logs"):
+        (root / name).mkdir(mode=0o700)
+    return layout
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _page_port() -> int:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PAGE_PORT))
+        except OSError:
+            return free_port()
+    return PAGE_PORT
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

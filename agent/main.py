@@ -1,0 +1,281 @@
+"""The composition root: makes every part once, and hands each what it needs.
+
+A table of contents of the running agent: what runs for long is started in `_Agent._start`, and nowhere else.
+"""
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from agent import config as configuration
+from agent import sd_notify, sources
+from agent.api.server import serve
+from agent.cameras import Cameras
+from agent.changes import Changes
+from agent.cloud.link import CloudLink
+from agent.cloud.mqtt import Settings
+from agent.cloud.orders import OrderDesk
+from agent.config.model import Config
+from agent.devices import Devices
+from agent.errors import AgentError, ConfigInvalid, LinkDown
+from agent.house import House
+from agent.local_orders import LocalIssuer
+from agent.neighbourhood import Neighbourhood
+from agent.recorder import Recorder
+from agent.storage import Storage, open_storage
+from agent.supervisor import Bug, Service, Supervisor
+from agent.uplink import Uplink
+from camera.decoder import Decoder
+from camera.expiry import Limits
+from camera.http_snapshot import open_session
+from privacy import entries
+from privacy.clock import Clock, SystemClock
+from privacy.erasure import Eraser
+from privacy.errors import PrivacyError, StoreBroken
+from privacy.orders import PurgeOrder
+from privacy.receipts import Kind, Receipt
+from privacy.store import Disk
+
+log = logging.getLogger("portvakt")
+
+OK, NO, BAD_INPUT, BUG = 0, 1, 2, 70
+
+
+def run(config_path: Path) -> int:
+    """Run the agent until SIGTERM or SIGINT; returns the exit code. The last line on stderr says why it ended."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        config = configuration.load(config_path)
+        asyncio.run(_Agent(config, open_storage(config), SystemClock()).run())
+    except ConfigInvalid as error:
+        return _ended(BAD_INPUT, str(error))
+    except (AgentError, PrivacyError) as error:
+        return _ended(NO, str(error))
+    except Bug as bug:
+        log.critical("the state when it happened", exc_info=bug.__cause__)
+        return _ended(BUG, f"ended by a bug in {bug}; please report it")
+    return OK
+
+
+def _ended(code: int, why: str) -> int:
+    print(f"portvakt: {why}", file=sys.stderr)  # noqa: T201 - the last word of the program
+    return code
+
+
+class _Agent:
+    """Everything that runs, made once. `run` brings it up in the order in which the parts need each other."""
+
+    def __init__(self, config: Config, storage: Storage, clock: Clock) -> None:
+        self._config = config
+        self._storage = storage
+        self._clock = clock
+        self._version = version("portvakt")
+        self._audience = f"{config.gateway.id}/{config.gateway.epoch}"
+        self._disk = Disk()
+        self._changes = Changes()
+        self._problems: dict[str, str] = {}
+        self._failures = 0
+        self._supervisor = Supervisor(watcher=self._watch)
+        self._record = self._recorder = Recorder(
+            registry_file=config.household.registry_file,
+            pseudonym_key=storage.keys.derive("pseudonyms"),
+            operation_log=storage.operation_log,
+            spool=storage.spool,
+            barrier=storage.barrier,
+            disk=self._disk,
+            clock=clock,
+            changes=self._changes,
+        )
+        self._eraser = Eraser(
+            stores=storage.stores,
+            journal=storage.journal,
+            key=storage.receipt_key,
+            issuer=self._audience,
+            software=self._version,
+            barrier=storage.barrier,
+            disk=self._disk,
+            clock=clock,
+            observe=self._receipt_made,
+        )
+        self._devices = Devices(self._supervisor, self._changes, clock, self._record, storage.keys.random_bytes)
+        self._neighbourhood = Neighbourhood(
+            interfaces=config.discovery.interfaces,
+            register=storage.register,
+            disk=self._disk,
+            devices=self._devices,
+            supervisor=self._supervisor,
+            changes=self._changes,
+            clock=clock,
+            record=self._record,
+        )
+        desk = OrderDesk(
+            audience=self._audience,
+            trust=sources.trust(config),
+            clock=clock,
+            admit=self._eraser.admit,
+            refused=lambda code, sha256: self._record(entries.OrderRefused(at=clock.now(), code=code, detail=sha256)),
+        )
+        self._uplink = Uplink(
+            gateway=config.gateway.id,
+            epoch=config.gateway.epoch,
+            software=self._version,
+            key=storage.receipt_key,
+            desk=desk,
+            configured=config.cloud is not None,
+            journal=storage.journal,
+            recorder=self._recorder,
+            disk=self._disk,
+            clock=clock,
+            changes=self._changes,
+            record=self._record,
+        )
+        self._link = self._cloud_link()
+
+    async def run(self) -> None:
+        """Everything, until a signal.
+
+        Raises:
+            ConfigInvalid: the page's port is in use, and its like.
+            Bug: a service had one.
+        """
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as stack:
+            stack.callback(self._disk.close)
+            self._record(entries.AgentStarted(at=self._clock.now(), version=self._version))
+            cameras = await self._cameras(stack)
+            await self._finish_orders()
+            house = self._house(cameras)
+            config = self._config.api
+            address = await stack.enter_async_context(
+                serve(house, clock=self._clock, port=config.port, socket_path=config.socket)
+            )
+            await self._start(cameras)
+            log.info("ready: %s", address)
+            sd_notify.ready(f"the page is at {address}")
+            try:
+                await self._supervisor.run_until(stop)
+            finally:
+                sd_notify.stopping()
+                self._record(entries.AgentStopping(at=self._clock.now()))
+                await self._recorder.flush()
+
+    async def _finish_orders(self) -> None:
+        """What was ordered before the last end is done before anybody is served, if the medium lets us.
+
+        If it does not, the barrier keeps what is in scope from being shown, and the erasure service tries again.
+        """
+        try:
+            for order in self._storage.journal.unfinished():
+                await self._eraser.carry_out(order)
+        except StoreBroken as error:
+            log.error("an erasure could not be finished yet: %s", error)  # noqa: TRY400 - a line says it all
+
+    async def _cameras(self, stack: AsyncExitStack) -> Cameras:
+        self._watched = Cameras(
+            cameras=sources.cameras(self._config),
+            limits=Limits(cameras={c.id: timedelta(seconds=c.keep_seconds) for c in self._config.camera}),
+            store=self._storage.snapshots,
+            disk=self._disk,
+            decoder=await stack.enter_async_context(Decoder()),
+            session=await stack.enter_async_context(open_session()),
+            clock=self._clock,
+            changes=self._changes,
+            record=self._record,
+        )
+        return self._watched
+
+    async def _start(self, cameras: Cameras) -> None:
+        """The long-running tasks, all of them (a loop for each camera and each line comes with theirs)."""
+        start = self._supervisor.start
+        start(Service("operation log", self._recorder.run, (StoreBroken,)))
+        start(Service("log expiry", self._recorder.keep_limit, (StoreBroken,)))
+        start(Service("erasure", self._eraser.run, (StoreBroken,)))
+        cameras.start(self._supervisor)
+        for line in sources.lines(self._config):
+            self._devices.add_line(line)
+        await self._neighbourhood.start()
+        if self._link:
+            start(Service("cloud", self._link.run, (LinkDown,)))
+        if seconds := sd_notify.watchdog_seconds():
+            start(Service("watchdog", lambda: sd_notify.keep_watchdog(seconds)))
+
+    def _cloud_link(self) -> CloudLink | None:
+        cloud = self._config.cloud
+        if cloud is None:
+            return None
+        settings = Settings(host=cloud.host, port=cloud.port, client_id=self._config.gateway.id, tls=cloud.tls)
+        link = CloudLink(settings, self._uplink, clock=self._clock, observe=self._uplink.standing)
+        self._recorder.on_spooled = link.log_written
+        return link
+
+    def _house(self, cameras: Cameras) -> House:
+        return House(
+            gateway=self._config.gateway.id,
+            version=self._version,
+            ready_at=self._clock.now(),
+            clock=self._clock,
+            disk=self._disk,
+            follow=self._changes.follow,
+            devices=self._devices,
+            neighbourhood=self._neighbourhood,
+            cameras=cameras,
+            recorder=self._recorder,
+            uplink=self._uplink,
+            journal=self._storage.journal,
+            key=self._storage.receipt_key,
+            orders=LocalIssuer(
+                key=self._storage.local_key,
+                audience=self._audience,
+                journal=self._storage.journal,
+                eraser=self._eraser,
+                clock=self._clock,
+                random_bytes=self._storage.keys.random_bytes,
+            ),
+            stores=self._storage.stores,
+            policies=self._storage.policies,
+            problems=self._problems,
+            failures=lambda: self._failures,
+        )
+
+    async def _receipt_made(self, order: PurgeOrder, kind: Kind, receipt: Receipt) -> None:
+        """A receipt is in the journal: tell everybody who shows or sends something that has changed."""
+        now = self._clock.now()
+        for line in receipt.stores:
+            if kind == "erased":
+                self._record(
+                    entries.StoreErased(at=now, store=line.store, found=line.found, erased=line.erased, left=line.left)
+                )
+        self._record(entries.ReceiptMade(at=now, order=order.id, kind=kind))
+        self._changes.mark("receipts")
+        self._watched.store_changed()
+        await self._neighbourhood.reconcile()
+        if self._link:
+            self._link.receipt_issued()
+
+    def _watch(self, service: str, problem: str | None) -> None:
+        """The supervisor says that a service is down (`problem`), or has been started again (None)."""
+        kind, _, what = service.partition(" ")
+        if problem is None:
+            if self._problems.get(service):
+                self._record(entries.ServiceUp(at=self._clock.now(), service=kind))
+            self._problems[service] = ""
+        else:
+            self._failures += 1
+            if not self._problems.get(service):
+                self._record(entries.ServiceDown(at=self._clock.now(), service=kind, reason=problem))
+            self._problems[service] = problem
+            match kind:
+                case "line":
+                    self._devices.line_problem(what, problem)
+                case "camera":
+                    self._watched.problem(what, problem)
+                case "cloud":
+                    self._uplink.problem(problem)
+        self._changes.mark("services")
