@@ -58,6 +58,10 @@ class Devices:
             del self._known[id_]
         self._changes.mark("devices")
 
+    def nudge_line(self, line: str) -> None:
+        """Something says that `line` can be reached: if it waits for its next try, try now."""
+        self._supervisor.nudge(f"line {line}")
+
     def line_of(self, device: DeviceId) -> str | None:
         """The line behind which `device` is."""
         known = self._known.get(device)

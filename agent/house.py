@@ -14,7 +14,7 @@ from agent.recorder import Recorder
 from agent.uplink import Uplink
 from privacy.clock import Clock
 from privacy.errors import ReceiptInvalid
-from privacy.journal import Journal
+from privacy.journal import IssuedReceipt, Journal
 from privacy.policy import Policy
 from privacy.receipts import verify_receipt
 from privacy.records import RecordClass, Scope
@@ -99,37 +99,39 @@ class House:
     async def inventory(self) -> tuple[contract.InventoryRow, ...]:
         return await self.disk.run(inventory, self.stores, self.policies, self.clock.now())
 
+    async def audit(self) -> tuple[contract.AuditEntry, ...]:
+        return tuple(
+            contract.AuditEntry(order=r.order, issuer=r.issuer, kind=r.kind, at=r.at, jws=r.jws)
+            for r in self.journal.receipts()
+        )
+
     async def metrics(self) -> str:
         from agent.metrics import exposition  # noqa: PLC0415 - its library is loaded by the first who asks
 
-        return exposition(self.state(), await self.inventory(), self.failures(), self.clock.now())
+        rows, losses = await self.inventory(), await self.disk.run(self.recorder.losses)
+        return exposition(self.state(), rows, losses, self.failures(), self.clock.now())
 
     def _services(self) -> tuple[contract.ServiceView, ...]:
         return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems.items())
 
     def _receipts(self) -> tuple[contract.ReceiptView, ...]:
-        newest = list(self.journal.receipts())[-SHOWN_RECEIPTS:][::-1]
-        views = []
-        for issued in newest:
-            try:
-                receipt = verify_receipt(issued.jws, self.key.public_jwk())
-            except ReceiptInvalid:
-                continue
-            views.append(
-                contract.ReceiptView(
-                    order=issued.order,
-                    issuer=issued.issuer,
-                    kind=issued.kind,
-                    at=issued.at,
-                    stores=tuple(
-                        contract.StoreReport(
-                            store=s.store, found=s.found, erased=s.erased, left=s.left, tier=s.tier.value
-                        )
-                        for s in receipt.stores
-                    ),
-                    jws=issued.jws,
-                    signature_valid=True,
-                    acknowledged=issued.acknowledged,
-                )
-            )
-        return tuple(views)
+        return tuple(self._receipt(issued) for issued in list(self.journal.receipts())[-SHOWN_RECEIPTS:][::-1])
+
+    def _receipt(self, issued: IssuedReceipt) -> contract.ReceiptView:
+        try:
+            lines, valid = verify_receipt(issued.jws, self.key.public_jwk()).stores, True
+        except ReceiptInvalid:
+            lines, valid = (), False
+        return contract.ReceiptView(
+            order=issued.order,
+            issuer=issued.issuer,
+            kind=issued.kind,
+            at=issued.at,
+            stores=tuple(
+                contract.StoreReport(store=s.store, found=s.found, erased=s.erased, left=s.left, tier=s.tier.value)
+                for s in lines
+            ),
+            jws=issued.jws,
+            signature_valid=valid,
+            acknowledged=issued.acknowledged,
+        )

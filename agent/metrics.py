@@ -1,6 +1,6 @@
 """The house as Prometheus metrics. Labels are ids and names of classes: nothing personal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from prometheus_client.core import CollectorRegistry, CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,8 +11,10 @@ from agent.api.contract import InventoryRow, State
 
 
 class _House(Collector):
-    def __init__(self, state: State, rows: Iterable[InventoryRow], restarts: int, now: datetime) -> None:
-        self._state, self._rows, self._restarts, self._now = state, tuple(rows), restarts, now
+    def __init__(
+        self, state: State, rows: Iterable[InventoryRow], losses: Mapping[str, int], failures: int, now: datetime
+    ) -> None:
+        self._state, self._rows, self._losses, self._failures, self._now = state, tuple(rows), losses, failures, now
 
     def collect(self) -> Iterator[Metric]:
         state = self._state
@@ -25,7 +27,7 @@ class _House(Collector):
             "portvakt_service_up", "1 while the service runs.", "service",
             ((s.name, int(not s.problem)) for s in state.services),
         )  # fmt: skip
-        yield CounterMetricFamily("portvakt_service_failures", "Services that failed and were retried.", self._restarts)
+        yield CounterMetricFamily("portvakt_service_failures", "Services that failed and were retried.", self._failures)
         yield _labelled(
             "portvakt_device_reachable", "1 while the device answers.", "device",
             ((d.id, int(d.reachable)) for d in state.devices),
@@ -43,14 +45,20 @@ class _House(Collector):
             "portvakt_record_limit_seconds", "How long a record of the class may live.", "class",
             ((r.record_class, r.limit_seconds) for r in self._rows if r.limit_seconds is not None),
         )  # fmt: skip
+        lost = CounterMetricFamily("portvakt_log_lines_lost", "Lines that never went out.", labels=["reason"])
+        for reason, count in self._losses.items():
+            lost.add_metric([reason], count)
+        yield lost
         waiting = sum(not r.acknowledged for r in state.receipts)
         yield GaugeMetricFamily("portvakt_receipts_unacknowledged", "Receipts the backend has not confirmed.", waiting)
 
 
-def exposition(state: State, rows: Iterable[InventoryRow], restarts: int, now: datetime) -> str:
+def exposition(
+    state: State, rows: Iterable[InventoryRow], losses: Mapping[str, int], failures: int, now: datetime
+) -> str:
     """Everything in the text format, prefix `portvakt_`."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_House(state, rows, restarts, now))
+    registry.register(_House(state, rows, losses, failures, now))
     return generate_latest(registry).decode()
 
 

@@ -147,6 +147,8 @@ class Neighbourhood:
                 entries.DeviceFound(at=self._clock.now(), family=found.family, name=found.name, address=address)
             )
         self._found[found.id] = found
+        # One of ours is announced: it may be back long before its next try is due.
+        self._devices.nudge_line(found.id)
 
     def _locate(self, device: DeviceId) -> list[tuple[str, int]]:
         return list(self._discovery.endpoints(device)) if self._discovery else []

@@ -69,6 +69,9 @@ class Recorder:
         self._clock = clock
         self._changes = changes
         self._queue: deque[Entry] = deque()
+        self._begun: list[Entry] | None = None
+        """Taken from the queue and not yet written whole; after a failure the same entries are written again."""
+        self._raw_written = False
         self._wake = asyncio.Event()
         self._dropped = 0
         self._shown: deque[_Shown] = deque(maxlen=SHOWN_LINES)
@@ -91,9 +94,10 @@ class Recorder:
             StoreBroken: the medium refused; what is queued stays queued. Call again.
         """
         while True:
-            await self._wake.wait()
-            await asyncio.sleep(GATHER_SECONDS)
-            self._wake.clear()
+            if self._begun is None:
+                await self._wake.wait()
+                await asyncio.sleep(GATHER_SECONDS)
+                self._wake.clear()
             await self.flush()
 
     async def flush(self) -> None:
@@ -105,12 +109,14 @@ class Recorder:
         if self._dropped:
             log.error("the log queue was full: %d entries were dropped", self._dropped)
             self._dropped = 0
-        if not self._queue:
+        if not self._queue and self._begun is None:
             return
-        entries = list(self._queue)
-        lines = await self._disk.run(self._write, entries)
-        for _ in entries:
-            self._queue.popleft()
+        if self._begun is None:
+            self._begun = list(self._queue)
+            self._queue.clear()
+            self._raw_written = False
+        lines = await self._disk.run(self._write, self._begun)
+        self._begun = None
         for text in lines:
             self._sequence += 1
             self._shown.append(_Shown(self._sequence, text))
@@ -144,6 +150,10 @@ class Recorder:
                 shown.uploaded = shown.uploaded or shown.text in sent
         self._changes.mark("log")
 
+    def losses(self) -> dict[str, int]:
+        """Lines that never went out, by reason; `withheld` is what the redaction chain failed on."""
+        return {**self._spool.dropped, "withheld": self._redactor.failures}
+
     def view(self) -> tuple[contract.LogView, ...]:
         """The newest lines, newest first."""
         return tuple(
@@ -157,7 +167,9 @@ class Recorder:
         # An erasure may have come between the event and this moment; what it reaches is not written any more.
         admitted = [entry for entry in entries if self._barrier.admits(_item(entry))]
         lines = [(self._redactor.entry(entry), entry.about) for entry in admitted]
-        self._operation_log.append(admitted)
+        if not self._raw_written:
+            self._operation_log.append(admitted)
+            self._raw_written = True
         self._spool.append(lines)
         return [line.text for line, _ in lines]
 

@@ -48,6 +48,7 @@ class Supervisor:
         self._rng = rng or random.Random()  # noqa: S311 - jitter, not a secret
         self._watcher = watcher
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._nudges: dict[str, asyncio.Event] = {}
         self._bug: Bug | None = None
         self._broken = asyncio.Event()
 
@@ -62,6 +63,11 @@ class Supervisor:
         task = asyncio.create_task(self._keep(service), name=service.name)
         self._tasks[service.name] = task
         task.add_done_callback(lambda done: self._ended(service.name, done))
+
+    def nudge(self, name: str) -> None:
+        """Something says that `name` would work again: if it waits for its next try, let it try now."""
+        if nudge := self._nudges.get(name):
+            nudge.set()
 
     async def stop(self, name: str) -> None:
         """Stop one service and wait until it has ended."""
@@ -107,9 +113,19 @@ class Supervisor:
                 wait = backoff.delay(failures, self._rng.random())
                 self._tell(service.name, str(error))
                 log.warning("%s: %s; next try in %.1f s", service.name, error, wait)
-                await asyncio.sleep(wait)
+                await self._pause(service.name, wait)
             else:
                 return
+
+    async def _pause(self, name: str, seconds: float) -> None:
+        self._nudges[name] = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudges[name].wait()
+        except TimeoutError:
+            pass
+        finally:
+            del self._nudges[name]
 
     def _tell(self, name: str, problem: str | None) -> None:
         if self._watcher:

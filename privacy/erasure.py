@@ -121,6 +121,7 @@ class Eraser:
             at=self._clock.now(),
             software=self._software,
             stores=tuple(lines),
+            log=self._journal.log_position(),
             complete=not any(line.left for line in lines),
         )
         await self._disk.run(self._journal.receipt, order.id, kind, sign_receipt(self._key, receipt), receipt.at)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
+from privacy.merkle import Tree
 from privacy.orders import PurgeOrder, journaled_order
-from privacy.receipts import Kind
+from privacy.receipts import Kind, LogPosition
 from privacy.seal import Keys
 from privacy.sealed_log import SealedLog
 
@@ -83,11 +84,13 @@ class _Entry:
 
 
 class Journal:
-    """Every method that writes blocks: call it on the `Disk` thread."""
+    """Every method that writes blocks: call it on the `Disk` thread. The others may be called on any."""
 
     def __init__(self, path: Path, keys: Keys) -> None:
         self._log = SealedLog(path, keys.seal(PURPOSE), PURPOSE.encode())
         self._entries: dict[str, _Entry] = {}
+        self._receipts: list[tuple[str, Kind]] = []
+        self._tree = Tree()
         for sequence, payload in self._log.replay():
             try:
                 self._apply(msgspec.json.decode(payload, type=_Line))
@@ -126,22 +129,27 @@ class Journal:
 
     def unfinished(self) -> list[PurgeOrder]:
         """The orders without a verified receipt, oldest first."""
-        return [e.order for e in self._entries.values() if e.order is not None and "verified" not in e.receipts]
+        return [e.order for e in tuple(self._entries.values()) if e.order is not None and "verified" not in e.receipts]
 
     def kinds(self, order: str) -> frozenset[Kind]:
         """The receipts this order has."""
         return frozenset(self._entries[order].receipts)
 
     def receipts(self) -> Iterator[IssuedReceipt]:
-        """Every receipt, in the order of the journal."""
-        for id_, entry in self._entries.items():
-            for kind, line in entry.receipts.items():
-                yield IssuedReceipt(id_, entry.issuer, kind, line.jws, line.at, kind in entry.acknowledged)
+        """Every receipt, in the order in which they were written."""
+        for id_, kind in self._receipts:
+            entry = self._entries[id_]
+            line = entry.receipts[kind]
+            yield IssuedReceipt(id_, entry.issuer, kind, line.jws, line.at, kind in entry.acknowledged)
+
+    def log_position(self) -> LogPosition:
+        """The Merkle log over all receipts so far."""
+        return LogPosition(size=self._tree.size, root=self._tree.root().hex())
 
     def last_sequences(self) -> dict[str, int]:
         """The highest sequence journaled of each issuer."""
         last: dict[str, int] = {}
-        for entry in self._entries.values():
+        for entry in tuple(self._entries.values()):
             last[entry.issuer] = max(entry.sequence, last.get(entry.issuer, 0))
         return last
 
@@ -165,6 +173,8 @@ class Journal:
                 self._entries[id_].reach = reach.astimezone(UTC)
             case _Receipt(id_, kind):
                 self._entries[id_].receipts[kind] = line
+                self._receipts.append((id_, kind))
+                self._tree.add(line.jws.encode())
             case _Acknowledged(id_, kind):
                 self._entries[id_].acknowledged.add(kind)
 

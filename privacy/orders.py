@@ -22,7 +22,9 @@ LONGEST_LIFE = timedelta(days=180)
 """A gateway may be in a box until spring; late deletion beats none."""
 
 # RFC 9562, version 7.
-UuidV7 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")]
+UuidV7 = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)")
+]
 NumericDate = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800)]
 
 

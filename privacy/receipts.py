@@ -6,7 +6,7 @@ carried out that order over these stores, at these tiers. Never: that no copy ex
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -38,6 +38,16 @@ class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
 
 
+class LogPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """The gateway's Merkle log (RFC 9162) as it stood before this receipt was added: size, and root in hex.
+
+    Each receipt thereby vouches for all earlier ones: none can be changed, dropped or moved afterwards.
+    """
+
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    root: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """The claims of a receipt. `iss` is gateway and epoch, as the order's `aud`."""
 
@@ -47,6 +57,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     software: str
     stores: tuple[StoreLine, ...]
+    log: LogPosition
     complete: bool
     """True only when nothing in scope is left readable in any store."""
 

@@ -20,6 +20,7 @@ from privacy.files import write_new
 SealedBytes = NewType("SealedBytes", bytes)
 RandomBytes = Callable[[int], bytes]
 
+_RESTORE = "restore the whole state directory from a backup; nothing was changed"
 NONCE_BYTES = 12
 KEY_BYTES = 32
 
@@ -62,18 +63,30 @@ class Keys:
     def open_or_create(cls, path: Path, random_bytes: RandomBytes = os.urandom) -> "Keys":
         """Read the root key, or make it on the first start.
 
+        Beside it lies `<path>.check`, sealed under it: with another key, or none, everything that is stored would look
+        damaged, and damaged records expire. So neither is ever taken for a first start.
+
         Raises:
-            StoreBroken: the file is there but is no key.
+            StoreBroken: the file is no key, is not the key of what is stored here, or is missing.
         """
+        check = path.with_name(path.name + ".check")
         if not path.exists():
+            if check.exists():
+                raise StoreBroken(f"{path} is missing, and what is stored here was sealed under it", hint=_RESTORE)
             write_new(path, random_bytes(KEY_BYTES))
         root = path.read_bytes()
         if len(root) != KEY_BYTES:
+            raise StoreBroken(f"{path} holds {len(root)} bytes, a root key has {KEY_BYTES}", hint=_RESTORE)
+        keys = cls(root, random_bytes)
+        if not check.exists():
+            write_new(check, keys.seal("root-check").close(b"", b"root-check"))
+        try:
+            keys.seal("root-check").open(check.read_bytes(), b"root-check")
+        except SealBroken as error:
             raise StoreBroken(
-                f"{path} holds {len(root)} bytes, a root key has {KEY_BYTES}",
-                hint="restore it from a backup; without it nothing that is stored can be read",
-            )
-        return cls(root, random_bytes)
+                f"{path} is not the key that what is stored here was sealed under", hint=_RESTORE
+            ) from error
+        return keys
 
     def derive(self, purpose: str) -> bytes:
         """The 32-byte key for `purpose` (HKDF-Expand, RFC 5869; the root is uniformly random, so no extract)."""

@@ -202,6 +202,16 @@ class InventoryRow(Wire, frozen=True, kw_only=True):
     """True when something lives past its limit; then `inventory` and `doctor` exit with 1."""
 
 
+class AuditEntry(Wire, frozen=True, kw_only=True):
+    """One entry of the log of receipts."""
+
+    order: str
+    issuer: str
+    kind: Literal["erased", "verified"]
+    at: datetime
+    jws: str
+
+
 class House(Protocol):
     """What the API asks of the house. Every refusal is an `agent.errors.Refused` with a code and a cure."""
 
@@ -231,6 +241,9 @@ class House(Protocol):
 
     async def inventory(self) -> tuple[InventoryRow, ...]:
         """One row for each record class that is kept here."""
+
+    async def audit(self) -> tuple[AuditEntry, ...]:
+        """The whole log of receipts, oldest first."""
 
     async def metrics(self) -> str:
         """Prometheus text format, prefix `portvakt_`."""

@@ -32,6 +32,7 @@ class Routes:
             web.get("/api/ws", self._feed.listen, allow_head=False),
             web.get("/api/health", self.health),
             web.get("/api/inventory", self.inventory),
+            web.get("/api/audit", self.audit),
             web.get("/metrics", self.metrics),
             web.post(f"/api/devices/{_ID}/commands", self.command),
             web.delete(f"/api/devices/{_ID}", self.remove),
@@ -49,6 +50,9 @@ class Routes:
         state = self._house.state()
         troubled = tuple(service for service in state.services if service.problem)
         return _json(HealthView(ok=not troubled, version=state.version, problems=troubled))
+
+    async def audit(self, _request: web.Request) -> web.Response:
+        return _json(await self._house.audit())
 
     async def inventory(self, _request: web.Request) -> web.Response:
         return _json(await self._house.inventory())

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import aiohttp
 import msgspec
 
-from agent.api.contract import InventoryRow, State
+from agent.api.contract import AuditEntry, InventoryRow, State
 from agent.api.problems import Problem
 from agent.errors import AgentError, NotRunning, Refused
 
@@ -30,6 +30,9 @@ class Gateway:
 
     def state(self) -> State:
         return self.ask("GET", "/api/state", State)
+
+    def audit(self) -> tuple[AuditEntry, ...]:
+        return self.ask("GET", "/api/audit", tuple[AuditEntry, ...])
 
     def inventory(self) -> tuple[InventoryRow, ...]:
         return self.ask("GET", "/api/inventory", tuple[InventoryRow, ...])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import cameras, config, demo, devices, doctor, logs, receipts, records, service
+from agent.cli import audit, cameras, config, demo, devices, doctor, logs, receipts, records, service
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -58,6 +58,7 @@ program.add_typer(cameras.app, name="cameras")
 # The homeowner, and whoever protects the data
 program.command("inventory", epilog=records.INVENTORY_EXAMPLE)(records.inventory)
 program.command("erase", epilog=records.ERASE_EXAMPLE)(records.erase)
+program.add_typer(audit.app, name="audit")
 program.add_typer(receipts.app, name="receipt")
 
 # The log pipeline

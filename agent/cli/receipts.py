@@ -74,7 +74,7 @@ def verify(
     from privacy.errors import ReceiptInvalid  # noqa: PLC0415 - brings cryptography
     from privacy.receipts import verify_receipt  # noqa: PLC0415
 
-    jws, jwk = _read(file).strip(), _jwk(_read(key), key)
+    jws, jwk = _read(file).strip(), read_jwk(key)
     try:
         receipt = verify_receipt(jws, jwk)
     except ReceiptInvalid as error:
@@ -102,11 +102,16 @@ def _read(path: Path) -> str:
             raise usage(f"{path} is not text") from None
 
 
-def _jwk(text: str, path: Path) -> dict[str, object]:
+def read_jwk(path: Path) -> dict[str, object]:
+    """The public key in `path`.
+
+    Raises:
+        Refused: `usage`; it is no JWK, nor a JWK Set with one.
+    """
     import msgspec  # noqa: PLC0415 - only where it is used
 
     try:
-        key = msgspec.json.decode(text, type=dict[str, object])
+        key = msgspec.json.decode(_read(path), type=dict[str, object])
     except msgspec.DecodeError:
         raise usage(f"{path} is not a JWK", "a JSON object with kty, crv and x") from None
     listed = key.get("keys")

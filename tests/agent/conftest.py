@@ -11,6 +11,7 @@ from PIL import Image
 
 from agent.api.contract import (
     AdoptBody,
+    AuditEntry,
     CameraView,
     CapabilityView,
     CommandBody,
@@ -45,6 +46,7 @@ class ApiHouse:
         self.refusal: Refused | None = None
         self.outcome = "done"
         self.jpeg = _jpeg()
+        self.audit_entries: tuple[AuditEntry, ...] = ()
         self._changes = Changes()
         self._state = _state(self.now)
 
@@ -123,6 +125,9 @@ class ApiHouse:
         if not scope.named:
             raise Refused("empty_scope", "the scope names nothing", hint="name a camera, or say everything")
         return EraseAnswer(order=ORDER)
+
+    async def audit(self) -> tuple[AuditEntry, ...]:
+        return self.audit_entries
 
     async def inventory(self) -> tuple[InventoryRow, ...]:
         return (

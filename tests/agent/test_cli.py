@@ -12,7 +12,7 @@ from agent.cli.demo import seconds
 from agent.cli.outcome import carry_out, code_of
 from agent.errors import AgentError, ConfigInvalid, NotRunning, Refused
 from privacy.errors import ReceiptInvalid
-from privacy.receipts import OrderReference, Receipt, StoreLine, sign_receipt
+from privacy.receipts import LogPosition, OrderReference, Receipt, StoreLine, sign_receipt
 from privacy.records import Tier
 from privacy.signing import SigningKey
 
@@ -179,6 +179,7 @@ def test_a_receipt_is_verified_with_the_public_key_alone(tmp_path: Path, capsys:
         at=datetime(2026, 1, 1, tzinfo=UTC),
         software="0.1.0",
         stores=(StoreLine(store="snapshots", found=0, erased=0, left=0, tier=Tier.UNLINKED),),
+        log=LogPosition(size=0, root="0" * 64),
         complete=True,
     )
     jws, jwk, other = tmp_path / "r.jws", tmp_path / "gw.json", tmp_path / "other.json"

@@ -124,3 +124,24 @@ async def test_one_service_can_be_stopped_and_started_again(supervisor: Supervis
     stop = asyncio.Event()
     stop.set()
     await supervisor.run_until(stop)
+
+
+async def test_a_nudge_ends_the_wait_for_the_next_try(supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 60.0)
+    monkeypatch.setattr(backoff, "LONGEST_SECONDS", 60.0)
+    stop = asyncio.Event()
+    tries = 0
+
+    async def run() -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            stop.set()
+        raise Expected("gone")
+
+    supervisor.nudge("line")
+    supervisor.start(Service("line", run, (Expected,)))
+    await asyncio.sleep(0.01)
+    supervisor.nudge("line")
+    await asyncio.wait_for(supervisor.run_until(stop), 5)
+    assert tries == 2

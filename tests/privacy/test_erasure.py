@@ -6,17 +6,20 @@ from typing import Any
 
 import pytest
 
+from privacy.audit import verify_log
 from privacy.erasure import Eraser
 from privacy.errors import ReceiptInvalid, StoreBroken
 from privacy.journal import Journal
+from privacy.merkle import EMPTY_ROOT
 from privacy.orders import Form, PurgeOrder, verify_order
-from privacy.receipts import OrderReference, Receipt, StoreLine, sign_receipt, verify_receipt
+from privacy.receipts import LogPosition, OrderReference, Receipt, StoreLine, sign_receipt, verify_receipt
 from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.store import Barrier, Disk, Erasure
 
 GATEWAY = "gw-1/1"
+START = LogPosition(size=0, root=EMPTY_ROOT.hex())
 
 
 class Shelf:
@@ -239,7 +242,14 @@ def test_a_changed_foreign_or_lying_receipt_does_not_verify(gateway_key: Signing
     line = StoreLine(store="shelf", found=3, erased=2, left=1, tier=Tier.UNLINKED)
     reference = OrderReference(id="1", issuer="cloud", sha256="0" * 64)
     honest = Receipt(
-        iss=GATEWAY, kind="erased", order=reference, at=clock.now(), software="0", stores=(line,), complete=False
+        iss=GATEWAY,
+        kind="erased",
+        order=reference,
+        at=clock.now(),
+        software="0",
+        stores=(line,),
+        log=START,
+        complete=False,
     )
     jws = sign_receipt(gateway_key, honest)
     assert verify_receipt(jws + "\n", gateway_key.public_jwk()) == honest
@@ -251,7 +261,30 @@ def test_a_changed_foreign_or_lying_receipt_does_not_verify(gateway_key: Signing
     with pytest.raises(ReceiptInvalid):
         verify_receipt(jws, {"kty": "oct"})
     lying = Receipt(
-        iss=GATEWAY, kind="erased", order=reference, at=clock.now(), software="0", stores=(line,), complete=True
+        iss=GATEWAY,
+        kind="erased",
+        order=reference,
+        at=clock.now(),
+        software="0",
+        stores=(line,),
+        log=START,
+        complete=True,
     )
     with pytest.raises(ReceiptInvalid, match="contradicts"):
         verify_receipt(sign_receipt(gateway_key, lying), gateway_key.public_jwk())
+
+
+async def test_the_log_of_receipts_shows_any_change(bench: Bench, order: Any) -> None:
+    for _ in range(3):
+        await bench.eraser.admit(order())
+        await bench.finish()
+        bench.start()
+    log = [receipt.jws for receipt in bench.journal.receipts()]
+    public = bench.key.public_jwk()
+    assert [receipt.log.size for receipt in verify_log(log, public)] == list(range(6))
+    swapped = [*log[:2], log[3], log[2], *log[4:]]
+    for wrong in (log[1:], [*log[:2], *log[3:]], swapped, [*log, log[-1]]):
+        with pytest.raises(ReceiptInvalid, match="does not follow"):
+            verify_log(wrong, public)
+    with pytest.raises(ReceiptInvalid, match="entry 4: this receipt does not verify"):
+        verify_log([*log[:4], log[4][:-8] + "AAAAAAAA", log[5]], public)

@@ -245,7 +245,6 @@ class House:
 
     async def state(self, wanted: Callable[[Any], object], what: str) -> Any:
         """Wait until something in the state is as wanted; return what `wanted` returned."""
-
         state: Any = None
 
         async def look() -> object:

@@ -1,0 +1,70 @@
+"""`portvakt audit` against an agent that may lie."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.api.contract import AuditEntry
+from agent.api.server import serve
+from agent.cli.outcome import carry_out
+from privacy.clock import SystemClock
+from privacy.merkle import Tree
+from privacy.receipts import LogPosition, OrderReference, Receipt, sign_receipt
+from privacy.signing import SigningKey
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def entries(key: SigningKey, count: int) -> tuple[AuditEntry, ...]:
+    tree, made = Tree(), []
+    for number in range(count):
+        receipt = Receipt(
+            iss="gw-1/1",
+            kind="erased",
+            order=OrderReference(id=f"o-{number}", issuer="backend", sha256="0" * 64),
+            at=AT,
+            software="0",
+            stores=(),
+            log=LogPosition(size=tree.size, root=tree.root().hex()),
+            complete=True,
+        )
+        jws = sign_receipt(key, receipt)
+        tree.add(jws.encode())
+        made.append(AuditEntry(order=f"o-{number}", issuer="backend", kind="erased", at=AT, jws=jws))
+    return tuple(made)
+
+
+@pytest.fixture
+async def socket(api_house: Any, tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "api.sock"
+    async with serve(api_house, clock=SystemClock(), port=0, socket_path=path):
+        yield path
+
+
+async def test_the_log_is_shown_and_checked_with_the_public_key(
+    api_house: Any, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = SigningKey.generate()
+    public = tmp_path / "public.jwk"
+    public.write_text(json.dumps(key.public_jwk()))
+    api_house.audit_entries = whole = entries(key, 4)
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(carry_out, ["audit", *arguments, "--socket", str(socket)])
+        return code, *capsys.readouterr()
+
+    code, out, _ = await run("show")
+    assert code == 0
+    assert [line.split("\t")[2] for line in out.splitlines()[1:]] == ["o-0", "o-1", "o-2", "o-3"]
+    assert (await run("verify", "--key", str(public)))[:2] == (0, "genuine and whole: 4 entries\n")
+    api_house.audit_entries = (whole[0], *whole[2:])
+    code, _, err = await run("verify", "--key", str(public))
+    assert code == 1
+    assert "entry 1 does not follow" in err
+    code, out, _ = await run("verify", "--key", str(public), "--json")
+    assert (code, json.loads(out)["valid"]) == (1, False)
