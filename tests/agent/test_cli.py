@@ -17,11 +17,12 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
-    (): "demo run status doctor metrics config devices cameras inventory erase receipt redact bench backend",
+    (): "demo run status doctor metrics audit config devices cameras inventory erase receipt redact bench backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot",
     ("receipt",): "list show verify",
+    ("audit",): "show verify",
 }
 PATHS = [(*group, verb) for group, verbs in VERBS.items() for verb in verbs.split()]
 EXAMPLE = Path("systemd/portvakt.example.toml")
