@@ -117,7 +117,7 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
     _write(root / "camera-password", layout.camera_password + "\n")
     _write(
         root / "mosquitto.conf",
-        f"listener {layout.broker_port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
+        f"listener {layout.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence true\n"
         f"persistence_location {root}/broker/\nlog_dest stderr\nlog_type error\n",
     )
     for name in ("broker", "lamp", "logs"):
