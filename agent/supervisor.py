@@ -49,6 +49,8 @@ class Supervisor:
         self._watcher = watcher
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._nudges: dict[str, asyncio.Event] = {}
+        self._ending: set[str] = set()
+        """Services that were told to stop."""
         self._bug: Bug | None = None
         self._broken = asyncio.Event()
 
@@ -72,6 +74,7 @@ class Supervisor:
     async def stop(self, name: str) -> None:
         """Stop one service and wait until it has ended."""
         if task := self._tasks.get(name):
+            self._ending.add(name)
             task.cancel()
             await asyncio.wait([task], timeout=STOP_SECONDS)
 
@@ -93,6 +96,7 @@ class Supervisor:
 
     async def _end_all(self) -> None:
         tasks = list(self._tasks.values())
+        self._ending.update(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -101,7 +105,7 @@ class Supervisor:
                 log.error("service %s did not stop within %.0f s and is abandoned", task.get_name(), STOP_SECONDS)
 
     async def _keep(self, service: Service) -> None:
-        failures = 0
+        failures, said = 0, ""
         loop = asyncio.get_running_loop()
         while True:
             began = loop.time()
@@ -109,10 +113,19 @@ class Supervisor:
             try:
                 await service.run()
             except service.expected as error:
-                failures = 1 if loop.time() - began >= STEADY_SECONDS else failures + 1
+                # What fails while it says goodbye raises that in place of the cancellation. `cancelling()` would not
+                # tell: a TaskGroup whose child failed leaves it above zero (until Python 3.13).
+                if service.name in self._ending:
+                    return
+                steady = loop.time() - began >= STEADY_SECONDS
+                failures = 1 if steady else failures + 1
                 wait = backoff.delay(failures, self._rng.random())
-                self._tell(service.name, str(error))
-                log.warning("%s: %s; next try in %.1f s", service.name, error, wait)
+                problem = str(error)
+                self._tell(service.name, problem)
+                # A camera that is away for a month is one line, not a hundred thousand.
+                level = logging.DEBUG if problem == said and not steady else logging.WARNING
+                log.log(level, "%s: %s; trying again", service.name, problem)
+                said = problem
                 await self._pause(service.name, wait)
             else:
                 return
@@ -133,6 +146,7 @@ class Supervisor:
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
+        self._ending.discard(name)
         if not task.cancelled() and (error := task.exception()):
             self._bug = self._bug or Bug(f"{name}: {type(error).__name__}: {error}")
             self._bug.__cause__ = error

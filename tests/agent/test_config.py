@@ -289,11 +289,15 @@ def test_a_secret_file_is_for_the_service_alone(write: Write, tmp_path: Path, mo
         ('"order-keys.json"', '"heat-pump.toml"', "cloud.order_keys_file"),
         ('"household.json"', '"gone.json"', "household.registry_file"),
         ('name = "Front door"', 'name = "Front\\u001b[31m door"', "camera[0].name"),
-        ('id = "front"', 'id = "front\\n"', "camera[0].id"),
     ],
 )
 def test_what_no_schema_can_say(write: Write, old: str, new: str, key: str) -> None:
     assert [problem.key for problem in check(write(HOUSE, (old, new)))] == [key]
+
+
+def test_a_line_break_at_the_end_of_an_id_is_refused(write: Write) -> None:
+    problems = check(write(HOUSE, ('id = "front"', 'id = "front\\n"')))
+    assert {problem.key for problem in problems} == {"camera[0].id"}
 
 
 @pytest.mark.parametrize(

@@ -145,3 +145,82 @@ async def test_a_nudge_ends_the_wait_for_the_next_try(supervisor: Supervisor, mo
     supervisor.nudge("line")
     await asyncio.wait_for(supervisor.run_until(stop), 5)
     assert tries == 2
+
+
+async def test_what_fails_while_it_is_stopped_has_stopped() -> None:
+    """A task group that is cancelled raises its children's last words, and the cancellation is gone."""
+    supervisor = Supervisor(rng=random.Random(1))
+    stop, runs = asyncio.Event(), 0
+
+    async def last_words() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise Expected("the other end had gone")
+
+    async def link() -> None:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            await asyncio.Event().wait()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(last_words())
+                await asyncio.sleep(0)
+                stop.set()
+                await asyncio.Event().wait()
+        except* Expected:
+            pass
+        raise Expected("the link is down")
+
+    supervisor.start(Service("cloud", link, (Expected,)))
+    async with asyncio.timeout(5):
+        await supervisor.run_until(stop)
+    assert runs == 1
+    assert list(supervisor) == []
+
+
+async def test_a_problem_that_stays_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    supervisor = Supervisor(rng=random.Random(1))
+    stop, says = asyncio.Event(), iter(["gone", "gone", "gone", "in use", "in use", "gone"])
+
+    async def port() -> None:
+        try:
+            raise Expected(next(says))
+        except StopIteration:
+            stop.set()
+            await asyncio.Event().wait()
+
+    supervisor.start(Service("line", port, (Expected,)))
+    async with asyncio.timeout(5):
+        await supervisor.run_until(stop)
+    assert [record.getMessage() for record in caplog.records] == [
+        "line: gone; trying again",
+        "line: in use; trying again",
+        "line: gone; trying again",
+    ]
+
+
+async def test_a_service_whose_task_group_failed_is_tried_again(supervisor: Supervisor) -> None:
+    """Such a group leaves its task looking as if it were being cancelled; it is not, and must run again."""
+    stop, runs = asyncio.Event(), 0
+
+    async def child() -> None:
+        await asyncio.sleep(0)
+        raise Expected("the connection is gone")
+
+    async def link() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 3:
+            stop.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(child())
+        except* Expected:
+            pass
+        raise Expected("the link is down")
+
+    supervisor.start(Service("cloud", link, (Expected,)))
+    await asyncio.wait_for(supervisor.run_until(stop), 5)
+    assert runs == 3
