@@ -1,14 +1,16 @@
 """How a call of the program ends: 0 fine, 1 the answer is no, 2 bad usage or input; every error is one line."""
 
 import sys
-from collections.abc import Sequence
-
-import typer
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from agent.errors import AgentError, ConfigInvalid, Refused
 from camera.errors import CameraError
 from drivers.errors import DriverError
 from privacy.errors import PrivacyError
+
+if TYPE_CHECKING:
+    import typer
 
 FINE, NO, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 130
@@ -32,15 +34,23 @@ _BAD_INPUT_CODES = frozenset({
 
 def carry_out(arguments: Sequence[str]) -> int:
     """Run the program with `arguments`, without its name, and return the exit code."""
+    import typer  # noqa: PLC0415 - see `agent.cli.main`
+
     from agent.cli.program import program  # noqa: PLC0415 - it imports this module's neighbours
 
     command = typer.main.get_command(program)
     try:
-        ended = command.main(args=list(arguments), prog_name="portvakt", standalone_mode=False)
+        return in_one_line(lambda: command.main(args=list(arguments), prog_name="portvakt", standalone_mode=False))
     except typer.Abort:
         return _say("stopped", INTERRUPTED)
     except typer.TyperException as error:
-        return _usage(error)
+        return _usage(error.format_message().strip(), getattr(error, "ctx", None))
+
+
+def in_one_line(call: Callable[[], object]) -> int:
+    """The exit code that `call` returns or that its error means; every error of ours is one line."""
+    try:
+        ended = call()
     except (AgentError, PrivacyError, DriverError, CameraError) as error:
         return _say(str(error), code_of(error))
     except KeyboardInterrupt:
@@ -64,14 +74,12 @@ def usage(message: str, hint: str = "") -> Refused:
     return Refused("usage", message, hint=hint)
 
 
-def _usage(error: typer.TyperException) -> int:
-    message = error.format_message().strip()
-    context = getattr(error, "ctx", None)
+def _usage(message: str, context: "typer.Context | None") -> int:
     if context is None:
         return _say(message, BAD_INPUT)
     # Called without a verb, the "message" is the help itself.
     if "\n" in message or not message:
-        typer.echo(message or context.get_help(), err=True)
+        sys.stderr.write((message or context.get_help()) + "\n")
         return BAD_INPUT
     return _say(f"{message.removesuffix('.')} (see `{context.command_path} --help`)", BAD_INPUT)
 
