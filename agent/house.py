@@ -44,8 +44,8 @@ class House:
     orders: LocalIssuer
     stores: Sequence[Store]
     policies: Mapping[RecordClass, Policy]
-    problems: Mapping[str, str]
-    """The services that are down, and why; kept by the composition root."""
+    problems: Callable[[], Mapping[str, str]]
+    """The services there are, and why one is down, or nothing; kept by the composition root."""
     failures: Callable[[], int]
 
     def state(self) -> contract.State:
@@ -97,11 +97,21 @@ class House:
         return contract.EraseAnswer(order=await self.orders.erase(scope))
 
     async def inventory(self) -> tuple[contract.InventoryRow, ...]:
-        return await self.disk.run(inventory, self.stores, self.policies, self.clock.now())
+        receipts = [receipt.at for receipt in self.journal.receipts()]
+        return await self.disk.run(
+            inventory,
+            self.stores,
+            self.policies,
+            self.clock.now(),
+            shortened={RecordClass.SNAPSHOT: self.cameras.shortened()},
+            others=[(RecordClass.RECEIPT, len(receipts), min(receipts, default=None))],
+        )
 
     async def audit(self) -> tuple[contract.AuditEntry, ...]:
         return tuple(
-            contract.AuditEntry(order=r.order, issuer=r.issuer, kind=r.kind, at=r.at, jws=r.jws)
+            contract.AuditEntry(
+                order=r.order, issuer=r.issuer, kind=r.kind, at=r.at, jws=r.jws, acknowledged=r.acknowledged
+            )
             for r in self.journal.receipts()
         )
 
@@ -109,10 +119,10 @@ class House:
         from agent.metrics import exposition  # noqa: PLC0415 - its library is loaded by the first who asks
 
         rows, losses = await self.inventory(), await self.disk.run(self.recorder.losses)
-        return exposition(self.state(), rows, losses, self.failures(), self.clock.now())
+        return exposition(self.state(), rows, await self.audit(), losses, self.failures(), self.clock.now())
 
     def _services(self) -> tuple[contract.ServiceView, ...]:
-        return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems.items())
+        return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems().items())
 
     def _receipts(self) -> tuple[contract.ReceiptView, ...]:
         return tuple(self._receipt(issued) for issued in list(self.journal.receipts())[-SHOWN_RECEIPTS:][::-1])

@@ -7,14 +7,21 @@ from prometheus_client.core import CollectorRegistry, CounterMetricFamily, Gauge
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from agent.api.contract import InventoryRow, State
+from agent.api.contract import AuditEntry, InventoryRow, State
 
 
 class _House(Collector):
-    def __init__(
-        self, state: State, rows: Iterable[InventoryRow], losses: Mapping[str, int], failures: int, now: datetime
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of the house
+        self,
+        state: State,
+        rows: Iterable[InventoryRow],
+        receipts: Iterable[AuditEntry],
+        losses: Mapping[str, int],
+        failures: int,
+        now: datetime,
     ) -> None:
         self._state, self._rows, self._losses, self._failures, self._now = state, tuple(rows), losses, failures, now
+        self._unacknowledged = sum(not receipt.acknowledged for receipt in receipts)
 
     def collect(self) -> Iterator[Metric]:
         state = self._state
@@ -49,16 +56,22 @@ class _House(Collector):
         for reason, count in self._losses.items():
             lost.add_metric([reason], count)
         yield lost
-        waiting = sum(not r.acknowledged for r in state.receipts)
-        yield GaugeMetricFamily("portvakt_receipts_unacknowledged", "Receipts the backend has not confirmed.", waiting)
+        yield GaugeMetricFamily(
+            "portvakt_receipts_unacknowledged", "Receipts the backend has not confirmed.", self._unacknowledged
+        )
 
 
-def exposition(
-    state: State, rows: Iterable[InventoryRow], losses: Mapping[str, int], failures: int, now: datetime
+def exposition(  # noqa: PLR0913, PLR0917 - each is a part of the house
+    state: State,
+    rows: Iterable[InventoryRow],
+    receipts: Iterable[AuditEntry],
+    losses: Mapping[str, int],
+    failures: int,
+    now: datetime,
 ) -> str:
-    """Everything in the text format, prefix `portvakt_`."""
+    """Everything in the text format, prefix `portvakt_`. `receipts` is the whole log: State shows only the newest."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_House(state, rows, losses, failures, now))
+    registry.register(_House(state, rows, receipts, losses, failures, now))
     return generate_latest(registry).decode()
 
 

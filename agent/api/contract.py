@@ -1,6 +1,7 @@
 """What the page and the command line see of the house: the wire types, and the house behind them.
 
-All times are aware UTC, RFC 3339 in JSON. Everything here is for somebody inside the home; nothing of it is uploaded.
+All times are aware UTC, RFC 3339 in JSON. Everything here is for somebody inside the home. Of what it shows, the
+backend gets the redacted lines and the receipts, each on its own way; this API hands it nothing.
 """
 
 from collections.abc import AsyncIterator
@@ -147,9 +148,12 @@ class State(Wire, frozen=True, kw_only=True):
     snapshots: tuple[SnapshotView, ...]
     """The newest 24, newest first."""
     receipts: tuple[ReceiptView, ...]
-    """The newest 20, newest first."""
+    """The newest 20, newest first; `House.audit` has all."""
     log: tuple[LogView, ...]
-    """The newest 50, newest first: what waits for upload, and what of this run was uploaded."""
+    """The newest 50 lines of this run, newest first, waiting or uploaded.
+
+    Lines that an earlier run left in the spool are uploaded like the others, and are not shown here.
+    """
 
 
 class CommandBody(Wire, frozen=True, kw_only=True):
@@ -210,6 +214,8 @@ class AuditEntry(Wire, frozen=True, kw_only=True):
     kind: Literal["erased", "verified"]
     at: datetime
     jws: str
+    acknowledged: bool
+    """Whether the backend has confirmed it."""
 
 
 class House(Protocol):

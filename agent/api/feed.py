@@ -52,7 +52,7 @@ class Feed:
     def __init__(self, house: House, clock: Clock) -> None:
         self._house = house
         self._clock = clock
-        self._listeners: set[web.WebSocketResponse] = set()
+        self._listeners: dict[web.WebSocketResponse, web.Request] = {}
 
     async def listen(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one listener until it goes."""
@@ -63,21 +63,21 @@ class Feed:
         )
         if not listener.can_prepare(request):
             raise Refused("malformed", "this path speaks WebSocket only")
-        self._listeners.add(listener)
+        self._listeners[listener] = request
         try:
             await listener.prepare(request)
             await self._serve(listener)
         except* (TimeoutError, ConnectionError):
-            if request.transport is not None:
-                request.transport.abort()
+            _drop(request)
         finally:
-            self._listeners.discard(listener)
+            del self._listeners[listener]
         return listener
 
     async def close(self, _app: web.Application) -> None:
-        """Say goodbye to all (signal `on_shutdown`)."""
-        for listener in tuple(self._listeners):
-            await listener.close(code=WSCloseCode.GOING_AWAY)
+        """Say goodbye to all (signal `on_shutdown`), to all at once: a page may be asleep."""
+        async with asyncio.TaskGroup() as group:
+            for listener, request in self._listeners.items():
+                group.create_task(_dismiss(listener, request))
 
     async def _serve(self, listener: web.WebSocketResponse) -> None:
         greeted = asyncio.Event()
@@ -111,3 +111,17 @@ class Feed:
 
     def _now(self) -> str:
         return self._clock.now().isoformat()
+
+
+async def _dismiss(listener: web.WebSocketResponse, request: web.Request) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            if listener.prepared:
+                await listener.close(code=WSCloseCode.GOING_AWAY)
+    except TimeoutError:  # it does not read, and aiohttp would wait for ever for it to take our goodbye
+        _drop(request)
+
+
+def _drop(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()

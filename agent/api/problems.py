@@ -1,6 +1,9 @@
 """Bad input in, a clear answer out: bodies are decoded here, and refusals become problem details (RFC 9457)."""
 
+import logging
+import traceback
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -12,6 +15,8 @@ from agent.errors import AgentError, Refused
 from privacy.errors import PrivacyError
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 64 * 1024
 
@@ -56,7 +61,7 @@ def answer(status: HTTPStatus, code: str, detail: str, cure: str = "") -> web.Re
 
 @web.middleware
 async def as_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every refusal on the way into problem details. A bug stays a bug: aiohttp logs it and answers 500."""
+    """Turn every refusal on the way into problem details, and a bug too: `bug`, 500, one line in the log."""
     try:
         return await handler(request)
     except Refused as refusal:
@@ -73,6 +78,28 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         if allow := refused.headers.get("Allow"):
             response.headers["Allow"] = allow
         return response
+    except Exception as bug:  # noqa: BLE001 - nobody is above this handler but aiohttp, which would log the request
+        # The message of the exception and the path may hold what somebody sent: kind and places say enough.
+        log.error("a bug: %s, answering %s; please report it", _whereabouts(bug), _route(request))  # noqa: TRY400
+        if request.writer.output_size and request.transport:
+            request.transport.abort()  # an answer is on its way already, and no other fits behind it
+        return answer(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "the gateway's own program failed", "its log says where; report it"
+        )
+
+
+def _whereabouts(bug: BaseException) -> str:
+    """`KeyError at routes.py:57 command, house.py:88 command`, of a group one after the other."""
+    if isinstance(bug, BaseExceptionGroup):
+        return " and ".join(_whereabouts(each) for each in bug.exceptions)
+    frames = [f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in traceback.extract_tb(bug.__traceback__)[-6:]]
+    return f"{type(bug).__name__} at {', '.join(frames) or 'an unknown place'}"
+
+
+def _route(request: web.Request) -> str:
+    """The method and the pattern that matched, such as `GET /api/devices/{id}`."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical if resource else 'an unknown path'}"
 
 
 async def decode(request: web.Request, kind: type[T]) -> T:

@@ -86,7 +86,7 @@ class Routes:
 
     async def receipt(self, request: web.Request) -> web.Response:
         order, kind = request.match_info["order"], request.match_info["kind"]
-        for receipt in self._house.state().receipts:
+        for receipt in await self._house.audit():
             if (receipt.order, receipt.kind) == (order, kind):
                 name = f"receipt-{order}-{kind}.jws".replace(":", "_")
                 headers = {hdrs.CONTENT_DISPOSITION: f'attachment; filename="{name}"'}

@@ -1,6 +1,7 @@
 """Devices: what there is, what was found, adopt, send, remove."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -209,8 +210,10 @@ def _proof(device: DeviceView) -> str:
 
 
 def _values(device: DeviceView) -> str:
-    reported = [(c.name.partition(".")[0], c.reported, c.unit) for c in device.capabilities if c.reported]
-    return ", ".join(f"{cluster} {_value(reading, unit)}" for cluster, reading, unit in reported) or "-"
+    reported = [(*c.name.split(".", 1), _value(c.reported, c.unit)) for c in device.capabilities if c.reported]
+    often = Counter(cluster for cluster, *_ in reported)
+    # A cluster that stands twice, such as a thermostat with two temperatures, says nothing: then the attribute does.
+    return ", ".join(f"{names[often[names[0]] > 1]} {value}" for *names, value in reported) or "-"
 
 
 def _reading(reading: Reading | None, unit: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import aiohttp
 import msgspec
@@ -33,6 +34,15 @@ class Gateway:
 
     def audit(self) -> tuple[AuditEntry, ...]:
         return self.ask("GET", "/api/audit", tuple[AuditEntry, ...])
+
+    def receipt(self, order: str, kind: str) -> str | None:
+        """One receipt of the whole log, compact JWS; None while there is none."""
+        try:
+            return self.fetch("GET", f"/api/receipts/{quote(order, safe='')}/{quote(kind, safe='')}").decode()
+        except Refused as refusal:
+            if refusal.code in {"unknown_receipt", "unknown_path"}:  # such an order's id cannot be
+                return None
+            raise
 
     def inventory(self) -> tuple[InventoryRow, ...]:
         return self.ask("GET", "/api/inventory", tuple[InventoryRow, ...])

@@ -52,8 +52,8 @@ def clean(text: str) -> str:
 
 
 def moment(at: datetime | None) -> str:
-    """A time as people here read it: local, to the second."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else "-"
+    """A time as people here read it: local, to the second, with the offset of its zone."""
+    return at.astimezone().isoformat(sep=" ", timespec="seconds") if at else "-"
 
 
 def _plain(cell: Cell) -> str:

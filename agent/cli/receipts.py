@@ -1,27 +1,72 @@
 """Receipts: list, show, verify."""
 
 import sys
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from agent.api.contract import AuditEntry, StoreReport
 from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO, usage
-from agent.errors import Refused
+from agent.errors import AgentError, Refused
 
 LONGEST_FILE = 1024 * 1024
+
+SIGNATURE: dict[bool | None, output.Cell] = {
+    True: ("valid", output.GOOD),
+    False: ("NOT VALID", output.BAD),
+    None: "not checked",
+}
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a receipt says of an erasure; of its other claims nothing is needed here."""
+
+    kind: str
+    at: datetime
+    stores: tuple[StoreReport, ...]
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One entry of `receipt list`."""
+
+    order: str
+    issuer: str
+    kind: str
+    at: datetime
+    stores: tuple[StoreReport, ...]
+    jws: str
+    signature_valid: bool | None
+    """Whether the agent found the signature valid; None for those that it has not checked just now."""
+    acknowledged: bool
+
 
 app = typer.Typer(no_args_is_help=True, help="List, show and verify the receipts of erasures.")
 
 
-@app.command("list", epilog="Example: portvakt receipt list")
-def list_receipts(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
-    """List the newest receipts of the running agent."""
+@app.command("list", epilog="Examples: portvakt receipt list · portvakt receipt list --newest 500 --json")
+def list_receipts(
+    newest: Annotated[int, typer.Option(metavar="N", help="How many, from the newest on; 0 is all.", min=0)] = 20,
+    socket: Socket = DEFAULT_SOCKET,
+    *,
+    json: Json = False,
+) -> None:
+    """List the receipts in the running agent's log, newest first.
+
+    The agent checks the signatures of the newest itself; `portvakt audit verify` checks all of them.
+    """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    receipts = Gateway(socket).state().receipts
+    gateway = Gateway(socket)
+    checked: dict[tuple[str, str], bool] = {(r.order, r.kind): r.signature_valid for r in gateway.state().receipts}
+    log = gateway.audit()
+    receipts = [_listed(entry, checked) for entry in log[::-1][: newest or None]]
     if json:
         output.as_json(receipts)
         return
@@ -33,13 +78,15 @@ def list_receipts(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> Non
             output.moment(r.at),
             str(sum(store.erased for store in r.stores)),
             str(sum(store.left for store in r.stores)),
-            ("valid", output.GOOD) if r.signature_valid else ("NOT VALID", output.BAD),
+            SIGNATURE[r.signature_valid],
             "yes" if r.acknowledged else "no",
         ]
         for r in receipts
     ]
     heads = ["order", "issuer", "kind", "at", "erased", "left", "signature", "backend knows"]
     output.as_table(heads, rows, empty="no receipts")
+    if len(receipts) < len(log):
+        output.line(f"the newest {len(receipts)} of {len(log)} receipts; --newest 0 lists all")
 
 
 @app.command(epilog="Example: portvakt receipt show ORDER > receipt.jws")
@@ -51,11 +98,10 @@ def show(
     """Print one receipt: a compact JWS (RFC 7515)."""
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    for receipt in Gateway(socket).state().receipts:
-        if (receipt.order, receipt.kind) == (order, kind):
-            output.line(receipt.jws)
-            return
-    raise Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
+    receipt = Gateway(socket).receipt(order, kind)
+    if receipt is None:
+        raise Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
+    output.line(receipt)
 
 
 @app.command(epilog="Example: portvakt receipt verify receipt.jws --key receipt-public.jwk")
@@ -94,6 +140,33 @@ def verify(
     output.as_table(["store", "found", "erased", "left", "tier"], rows, empty="no store was concerned")
 
 
+def claims_of(jws: str) -> Claims:
+    """What a receipt of the running agent says. The signature is not looked at.
+
+    Raises:
+        AgentError: it is no receipt.
+    """
+    try:
+        _, payload, _ = jws.split(".")
+        return msgspec.json.decode(urlsafe_b64decode(payload + "=="), type=Claims)
+    except ValueError as error:  # those of base64 and msgspec are such, too
+        hint = "see `portvakt audit verify`"
+        raise AgentError("the agent hands out a receipt that cannot be read", hint=hint) from error
+
+
+def _listed(entry: AuditEntry, checked: Mapping[tuple[str, str], bool]) -> Listed:
+    return Listed(
+        order=entry.order,
+        issuer=entry.issuer,
+        kind=entry.kind,
+        at=entry.at,
+        stores=claims_of(entry.jws).stores,
+        jws=entry.jws,
+        signature_valid=checked.get((entry.order, entry.kind)),
+        acknowledged=entry.acknowledged,
+    )
+
+
 def _read(path: Path) -> str:
     with sys.stdin if str(path) == "-" else path.open(encoding="utf-8") as file:
         try:
@@ -108,8 +181,6 @@ def read_jwk(path: Path) -> dict[str, object]:
     Raises:
         Refused: `usage`; it is no JWK, nor a JWK Set with one.
     """
-    import msgspec  # noqa: PLC0415 - only where it is used
-
     try:
         key = msgspec.json.decode(_read(path), type=dict[str, object])
     except msgspec.DecodeError:

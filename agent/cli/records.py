@@ -1,6 +1,8 @@
 """What is kept, and its erasure: inventory, erase."""
 
+import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +12,11 @@ from agent.cli import output
 from agent.cli.devices import confirm
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket, Yes
 from agent.cli.outcome import NO, usage
+from agent.cli.receipts import Claims, claims_of
+from agent.errors import AgentError
 from privacy.records import RecordClass, Scope
 
 if TYPE_CHECKING:
-    from agent.api.contract import ReceiptView
     from agent.cli.gateway import Gateway
 
 INVENTORY_EXAMPLE = "Example: portvakt inventory --json"
@@ -23,8 +26,9 @@ LONGEST_WAIT_SECONDS = 600.0
 
 
 def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
-    """Say what is kept, and how old it is.
+    """Say what is kept, and how old it is, class by class.
 
+    The CLASS of `portvakt erase --class` is one of these.
     Exit code 1 when anything lives past its limit.
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
@@ -52,16 +56,17 @@ def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
 
 
 def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
-    camera: Annotated[list[str] | None, typer.Option(help="A camera's id; may be given again.")] = None,
-    device: Annotated[list[str] | None, typer.Option(help="A device's id; may be given again.")] = None,
-    subject: Annotated[list[str] | None, typer.Option(help="A person's id; may be given again.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(metavar="ID", help="A camera's id; may be given again.")] = None,
+    device: Annotated[list[str] | None, typer.Option(metavar="ID", help="A device's id; may be given again.")] = None,
+    subject: Annotated[list[str] | None, typer.Option(metavar="ID", help="A person's id; may be given again.")] = None,
     record_class: Annotated[
-        list[RecordClass] | None, typer.Option("--class", help="A record class; may be given again.")
+        list[RecordClass] | None,
+        typer.Option("--class", metavar="CLASS", help="A record class of `portvakt inventory`; may be given again."),
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="From this time on, such as 2026-01-31T08:00+01:00.")
+        str | None, typer.Option("--from", metavar="TIME", help="From this time on, such as 2026-01-31T08:00+01:00.")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Up to this time, not included.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Up to this time, not included.")] = None,
     wait: Annotated[
         float,
         typer.Option(help="Seconds to wait for the receipt that says it is verified.", min=0, max=LONGEST_WAIT_SECONDS),
@@ -91,14 +96,20 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     )
     if not scope.named:
         raise usage("nothing is named", "say what to erase, or --everything; see `portvakt erase --help`")
-    confirm(f"Erase {_words(scope)}? This cannot be undone.", yes=yes)
     gateway = Gateway(socket)
+    _warn_of_unkept(gateway, scope.classes)
+    confirm(f"Erase {_words(scope)}? This cannot be undone.", yes=yes)
     order = gateway.ask("POST", "/api/erase", EraseAnswer, EraseBody(scope=scope), seconds=60).order
-    receipts = _await(gateway, order, wait)
+    signed = _await(gateway, order, wait)
+    receipts = [claims_of(jws) for jws in signed]
     verified = [receipt for receipt in receipts if receipt.kind == "verified"]
     clean = bool(verified) and not any(store.left for receipt in verified for store in receipt.stores)
     if json:
-        output.as_json({"order": order, "verified": clean, "receipts": receipts})
+        told = [
+            {"kind": receipt.kind, "at": receipt.at, "stores": receipt.stores, "jws": jws}
+            for receipt, jws in zip(receipts, signed, strict=True)
+        ]
+        output.as_json({"order": order, "verified": clean, "receipts": told})
     else:
         _tell(order, receipts, clean=clean, waited=wait)
     raise typer.Exit(0 if clean else NO)
@@ -130,17 +141,28 @@ def _words(scope: Scope) -> str:
     return "what is kept of " + ", ".join([*(parts or ["everything"]), *times])
 
 
-def _await(gateway: "Gateway", order: str, seconds: float) -> "list[ReceiptView]":
-    """The receipts of `order`: until one says verified, or `seconds` have passed."""
+def _warn_of_unkept(gateway: "Gateway", classes: Sequence[RecordClass]) -> None:
+    """Say so when a class is named of which nothing can be found here; the order is as good as before."""
+    if not classes:
+        return
+    try:
+        kept = {row.record_class for row in gateway.inventory()}
+    except AgentError:
+        return  # the order matters more than this warning; whatever is wrong, the order meets it too, and says so
+    for unkept in sorted(set(classes) - kept):
+        sys.stderr.write(f"portvakt: warning: no store here keeps {unkept} (see `portvakt inventory`)\n")
+
+
+def _await(gateway: "Gateway", order: str, seconds: float) -> list[str]:
+    """The receipts of `order`, compact JWS, the first one first: once one says verified, or `seconds` have passed."""
     until = time.monotonic() + seconds
-    while True:
-        receipts = [receipt for receipt in gateway.state().receipts if receipt.order == order]
-        if any(receipt.kind == "verified" for receipt in receipts) or time.monotonic() >= until:
-            return sorted(receipts, key=lambda receipt: receipt.at)
+    while (verified := gateway.receipt(order, "verified")) is None and time.monotonic() < until:
         time.sleep(POLL_SECONDS)
+    erased = gateway.receipt(order, "erased")
+    return [jws for jws in (erased, verified) if jws is not None]
 
 
-def _tell(order: str, receipts: "list[ReceiptView]", *, clean: bool, waited: float) -> None:
+def _tell(order: str, receipts: Sequence[Claims], *, clean: bool, waited: float) -> None:
     output.line(f"order {order}")
     rows: list[list[output.Cell]] = [
         [receipt.kind, store.store, str(store.found), str(store.erased), str(store.left), store.tier]

@@ -1,7 +1,10 @@
-"""A house that exists only in memory, for the tests of the local API and of the page."""
+"""A house that exists only in memory, for the tests of the local API and of the page; and what the others share."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +35,13 @@ from agent.api.contract import (
 )
 from agent.changes import Changes
 from agent.errors import Refused
+from agent.supervisor import Supervisor
+from drivers.driver import Connection
+from drivers.errors import LinkLost
+from drivers.model import Capability, Device, Report, Silence, Value
 from privacy.records import Scope
+from privacy.seal import Keys
+from privacy.store import Disk
 
 ORDER = "0198c0de-0000-7000-8000-000000000001"
 
@@ -81,18 +90,29 @@ class ApiHouse:
         )
         self.set_device(device, capabilities=capabilities)
 
-    def add_receipt(self, kind: Any) -> None:
+    def add_receipt(
+        self,
+        kind: Any,
+        order: str = ORDER,
+        *stores: StoreReport,
+        at: datetime | None = None,
+        acknowledged: bool | None = None,
+    ) -> None:
+        """A receipt comes: into the log, and as the newest of the 20 that the state shows."""
         receipt = ReceiptView(
-            order=ORDER,
+            order=order,
             issuer="local",
             kind=kind,
-            at=datetime.now(UTC),
-            stores=(StoreReport(store="snapshots", found=3, erased=3, left=0, tier="C"),),
-            jws="eyJhbGciOiJFZDI1NTE5In0.e30.c2lnbmF0dXJl",
+            at=at or datetime.now(UTC),
+            stores=stores or (StoreReport(store="snapshots", found=3, erased=3, left=0, tier="C"),),
+            jws="",
             signature_valid=True,
-            acknowledged=kind == "erased",
+            acknowledged=kind == "erased" if acknowledged is None else acknowledged,
         )
-        self.set(receipts=(receipt, *self._state.receipts))
+        receipt = msgspec.structs.replace(receipt, jws=_unsigned(receipt))
+        self.set(receipts=(receipt, *self._state.receipts)[:20])
+        entry = {name: getattr(receipt, name) for name in AuditEntry.__struct_fields__}
+        self.audit_entries = (*self.audit_entries, AuditEntry(**entry))
 
     async def command(self, device: str, body: CommandBody, actor: str) -> OutcomeView:
         self._ask("command", device, body.capability, body.value, actor)
@@ -152,6 +172,13 @@ class ApiHouse:
         self.asked.append(what)
         if self.refusal:
             raise self.refusal
+
+
+def _unsigned(receipt: ReceiptView) -> str:
+    """A JWS that looks like the receipt; nobody here checks the signature."""
+    claims = {"kind": receipt.kind, "order": {"id": receipt.order}, "at": receipt.at, "stores": receipt.stores}
+    parts = ({"alg": "Ed25519"}, claims, "signature")
+    return ".".join(urlsafe_b64encode(msgspec.json.encode(part)).decode().rstrip("=") for part in parts)
 
 
 def _jpeg() -> bytes:
@@ -265,3 +292,99 @@ def _state(now: datetime) -> State:
 @pytest.fixture
 def api_house() -> ApiHouse:
     return ApiHouse()
+
+
+class FixedClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def move(self, **step: float) -> None:
+        self.time += timedelta(**step)
+
+
+class FakeLine:
+    """A line in memory, and its own connection: a test says what its devices say, and sees what they were sent."""
+
+    def __init__(self, id_: str, *devices: Device) -> None:
+        self.id = id_
+        self.devices = devices
+        self.problem = ""
+        """Why it cannot be opened."""
+        self.says: asyncio.Queue[Report | Silence | Exception | None] = asyncio.Queue()
+        """What comes next; an exception ends the connection, None ends it without a word."""
+        self.takes: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(0)
+        """What a device does with a command; may wait, or raise."""
+        self.sent: list[tuple[str, str, Value]] = []
+        self.open = False
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[Connection]:
+        if self.problem:
+            raise LinkLost(self.problem)
+        self.open = True
+        try:
+            yield self
+        finally:
+            self.open = False
+
+    async def reports(self) -> AsyncIterator[Report | Silence]:
+        while (said := await self.says.get()) is not None:
+            if isinstance(said, Exception):
+                raise said
+            yield said
+
+    async def send(self, device: str, capability: Capability, value: Value) -> None:
+        self.sent.append((device, capability.name, value))
+        await self.takes()
+
+
+@pytest.fixture
+def make_line() -> type[FakeLine]:
+    return FakeLine
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys(bytes(range(32)))
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    made = Disk()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def supervisor() -> AsyncIterator[Supervisor]:
+    """One that runs; a bug in a service fails the test."""
+    stop, made = asyncio.Event(), Supervisor()
+    running = asyncio.create_task(made.run_until(stop))
+    yield made
+    stop.set()
+    await running
+
+
+async def _until(true: Callable[[], object], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not true():
+            await asyncio.sleep(0.002)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Waits until something is true."""
+    return _until

@@ -1,6 +1,7 @@
 """The local API over real sockets: each route, and each refusal."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
@@ -93,6 +94,15 @@ class TestReading:
         assert "attachment" in response.headers["Content-Disposition"]
         await refused(await client.get(f"/api/receipts/{receipt.order}/verified"), 404, "unknown_receipt")
 
+    async def test_a_receipt_that_the_state_shows_no_more_is_found_in_the_log(
+        self, client: aiohttp.ClientSession, api_house: House
+    ) -> None:
+        for number in range(25):
+            api_house.add_receipt("verified", f"order-{number}")
+        assert "order-0" not in {receipt.order for receipt in api_house.state().receipts}
+        async with client.get("/api/receipts/order-0/verified") as response:
+            assert await response.text() == api_house.audit_entries[0].jws
+
     async def test_the_page_and_its_files(self, client: aiohttp.ClientSession) -> None:
         async with client.get("/") as response:
             assert response.content_type == "text/html"
@@ -161,6 +171,38 @@ class TestWhatTheHouseRefuses:
         api_house.refusal = error
         problem = await refused(await client.get("/api/snapshots/s0/image"), 503, "unavailable")
         assert problem["cure"] == "later"
+
+
+class TestBugs:
+    async def test_are_one_answer_and_one_line_without_anything_that_was_sent(
+        self, client: aiohttp.ClientSession, api_house: House, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        api_house.refusal = KeyError("the name of somebody")
+        problem = await refused(await client.get("/api/snapshots/secret-id/image"), 500, "bug")
+        assert problem["cure"]
+        [record] = caplog.records
+        assert record.exc_info is None
+        assert re.fullmatch(
+            r"a bug: KeyError at .*routes\.py:\d+ picture, .*conftest\.py:\d+ _ask, "
+            r"answering GET /api/snapshots/\{id\}/\{size\}; please report it",
+            record.message,
+        )
+        api_house.refusal = None  # and nothing else was hurt
+        async with client.get("/api/snapshots/s0/image") as response:
+            assert response.status == 200
+
+    async def test_in_the_feed_end_that_feed_alone(
+        self, client: aiohttp.ClientSession, api_house: House, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        listener = await client.ws_connect("/api/ws")
+        assert (await listener.receive_json(timeout=10))["type"] == "state"
+        api_house.set(log=object())  # nothing that can be sent
+        assert (await listener.receive(timeout=10)).type in {aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR}
+        [record] = caplog.records
+        assert record.message.startswith("a bug: TypeError at ")
+        assert "answering GET /api/ws" in record.message
+        async with client.get("/api/health") as response:
+            assert response.status == 200
 
 
 COMMAND = {"capability": "OnOff.OnOff", "value": True}

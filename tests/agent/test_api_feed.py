@@ -77,19 +77,25 @@ async def test_a_beat_when_nothing_changes(client: aiohttp.ClientSession, monkey
     assert beat["now"]
 
 
+async def deaf_listener(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """One that asks to be told everything, and reads none of it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    host = url.removeprefix("http://")
+    writer.write(
+        f"GET /api/ws HTTP/1.1\r\nHost: {host}\r\nOrigin: {url}\r\nConnection: Upgrade\r\n"
+        "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+    )
+    assert b"101" in await reader.readline()
+    reader._transport.pause_reading()  # type: ignore[attr-defined]
+    return reader, writer
+
+
 async def test_a_listener_that_does_not_read_is_dropped(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "SEND_SECONDS", 0.2)
     monkeypatch.setattr(feed, "GATHER_SECONDS", 0)
     async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-        host = url.removeprefix("http://")
-        writer.write(
-            f"GET /api/ws HTTP/1.1\r\nHost: {host}\r\nOrigin: {url}\r\nConnection: Upgrade\r\n"
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
-        )
-        assert b"101" in await reader.readline()
-        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        _reader, writer = await deaf_listener(url)
 
         async def until_dropped() -> None:
             n = 0
@@ -142,3 +148,13 @@ async def test_stopping_does_not_wait_for_a_listener_that_is_asleep(api_house: H
     ):
         listener = await session.ws_connect(f"{url}/api/ws", origin=url)
         await listener.receive_json(timeout=10)
+
+
+async def test_stopping_does_not_wait_for_a_listener_that_does_not_read(api_house: House) -> None:
+    async with asyncio.timeout(15):  # it would be for ever
+        async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+            _reader, writer = await deaf_listener(url)
+            for number in range(20):  # more than the buffers between us take
+                api_house.set_device("lamp", name="x" * 1_000_000 + str(number))
+                await asyncio.sleep(0.05)
+        writer.close()

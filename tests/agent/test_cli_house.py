@@ -5,9 +5,11 @@ import io
 import json
 import os
 import pty
+import re
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,14 @@ import pytest
 from agent.api.contract import InventoryRow, ServiceView, StoreReport
 from agent.api.server import serve
 from agent.cli.outcome import carry_out
-from agent.errors import Refused
+from agent.errors import AgentError, Refused
 from privacy.clock import SystemClock
 from privacy.records import RecordClass, Scope
 
 House = Any
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
+ORDER = "0198c0de-0000-7000-8000-000000000001"
+"""The order that this house gives."""
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ async def test_devices_are_listed_and_shown_plainly_in_a_pipe(run: Run) -> None:
             "modbus",
             "unverified",
             "reachable",
-            "TemperatureMeasurement 21.4 °C, Thermostat 21 °C, Thermostat heat",
+            "TemperatureMeasurement 21.4 °C, OccupiedHeatingSetpoint 21 °C, SystemMode heat",
         ],
         ["lamp", "Hall lamp", "homekit", "verified", "reachable", "OnOff off, LevelControl 60 %"],
     ]
@@ -233,10 +237,7 @@ async def test_an_erasure_names_its_scope_and_waits_for_the_verified_receipt(run
 
 
 async def test_what_is_left_is_never_called_verified(run: Run, api_house: House) -> None:
-    api_house.add_receipt("verified")
-    [receipt] = api_house.state().receipts
-    left = (StoreReport(store="snapshots", found=3, erased=2, left=1, tier="C"),)
-    api_house.set(receipts=(msgspec.structs.replace(receipt, stores=left),))
+    api_house.add_receipt("verified", ORDER, StoreReport(store="snapshots", found=3, erased=2, left=1, tier="C"))
     code, out, _ = await run("erase", "--everything", "--yes")
     assert code == 1
     assert "something is left" in out
@@ -252,6 +253,77 @@ async def test_an_erasure_of_nothing_without_a_yes_or_at_no_time_is_refused(
     assert (code, out) == (2, "")
     assert err.startswith("portvakt: ")
     assert not api_house.asked
+
+
+async def test_the_receipts_of_an_erasure_are_found_however_many_came_after_them(run: Run, api_house: House) -> None:
+    api_house.add_receipt("erased")
+    api_house.add_receipt("verified")
+    for number in range(20):
+        api_house.add_receipt("verified", f"order-{number}")
+    assert ORDER not in {receipt.order for receipt in api_house.state().receipts}
+    code, out, _ = await run("erase", "--camera", "door", "--yes", "--wait", "0", "--json")
+    assert code == 0
+    assert [receipt["kind"] for receipt in json.loads(out)["receipts"]] == ["erased", "verified"]
+    assert json.loads(out)["receipts"][1]["jws"] == api_house.audit_entries[1].jws
+
+
+async def test_a_class_that_nothing_here_keeps_is_warned_of_and_no_error(run: Run, api_house: House) -> None:
+    api_house.add_receipt("verified")
+    arguments = ["--class", "snapshot", "--class", "presence", "--yes"]
+    code, _, err = await run("erase", *arguments)
+    assert (code, err) == (0, "portvakt: warning: no store here keeps presence (see `portvakt inventory`)\n")
+    assert (await run("erase", "--class", "snapshot", "--yes"))[2] == ""
+
+    async def broken() -> tuple[InventoryRow, ...]:
+        raise AgentError("the medium is gone")
+
+    api_house.inventory = broken
+    assert (await run("erase", *arguments))[0] == 0  # the order does not hang on the warning
+
+
+async def test_the_help_of_erase_names_what_to_give_and_the_error_the_classes(run: Run) -> None:
+    _, out, _ = await run("erase", "--help")
+    help_ = " ".join(out.split())
+    assert "--camera ID " in help_
+    assert "--class CLASS " in help_
+    assert "list[" not in help_
+    assert "sensor_history" not in help_
+    assert "sensor_history" in (await run("erase", "--class", "gossip"))[2]
+
+
+@pytest.mark.parametrize("verb", ["inventory", "receipt list", "audit show", "status"])
+async def test_times_are_local_with_their_zone_for_people(
+    run: Run, api_house: House, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        api_house.add_receipt("verified")
+        _, out, _ = await run(*verb.split())
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+05:30", out)
+        _, out, _ = await run(*verb.split(), "--json")
+        assert re.search(r'"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"', out)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+async def test_receipts_are_listed_from_the_whole_log_and_it_is_said_how_many_there_are(
+    run: Run, api_house: House
+) -> None:
+    for number in range(25):
+        api_house.add_receipt("verified", f"order-{number}")
+    lines = (await run("receipt", "list"))[1].splitlines()
+    assert [line.split("\t")[0] for line in lines[1:-1]] == [f"order-{number}" for number in range(24, 4, -1)]
+    assert lines[-1] == "the newest 20 of 25 receipts; --newest 0 lists all"
+    lines = (await run("receipt", "list", "--newest", "0"))[1].splitlines()
+    assert len(lines) == 26
+    assert lines[-1].split("\t")[4:] == ["3", "0", "not checked", "no"]
+    listed = json.loads((await run("receipt", "list", "--newest", "21", "--json"))[1])
+    assert [receipt["signature_valid"] for receipt in listed] == [True] * 20 + [None]
+    assert listed[20]["stores"][0]["erased"] == 3
+    assert await run("receipt", "show", "order-0") == (0, api_house.audit_entries[0].jws + "\n", "")
+    assert (await run("receipt", "show", "../state"))[0] == 2
 
 
 async def test_receipts_are_listed_and_printed_as_signed(run: Run, api_house: House) -> None:

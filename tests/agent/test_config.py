@@ -184,7 +184,8 @@ def test_what_is_no_text_or_not_there_is_one_problem(tmp_path: Path) -> None:
 
 def test_another_version_is_the_only_thing_said(write: Write) -> None:
     (problem,) = check(write('version = 2\n[gateways]\nname = "x"\n'))
-    assert (problem.line, problem.wrong, problem.right) == (1, "is 2", "this Portvakt reads version = 1")
+    assert (problem.line, problem.wrong) == (1, "is 2")
+    assert problem.right == "this Portvakt reads version = 1; nothing else was checked, because the format may differ"
 
 
 @pytest.mark.parametrize("version", ["true", "1.0", '"1"', "1979-05-27"])

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
 
-from agent.api.contract import LogView, Reading, ServiceView, SnapshotView
+from agent.api.contract import LogView, Reading, ServiceView, SnapshotView, StoreReport
 from agent.api.server import serve
 from agent.errors import Refused
 from privacy.clock import SystemClock
@@ -292,16 +292,17 @@ class TestErasing:
         api_house.add_receipt("erased")
         api_house.add_receipt("verified")
         order = page.get_by_role("article", name=re.compile("^Order 0198c0de"))
-        await expect(order).to_contain_text("3 found, 3 erased, 0 left")
-        await expect(order).to_contain_text("Signature valid")
-        await expect(order).to_contain_text("Backend has it")
-        await expect(order).to_contain_text("Not yet confirmed by the backend")
+        await expect(order.locator(".steps li")).to_have_text([re.compile(r"^Erased \d"), re.compile(r"^Verified \d")])
+        await expect(order.get_by_text("3 found, 3 erased, 0 left")).to_have_count(1)
+        await expect(order.get_by_text("Signature valid")).to_have_count(1)
+        await expect(order).to_contain_text("Erased: Backend has it")
+        await expect(order).to_contain_text("Verified: Not yet confirmed by the backend")
         table = order.get_by_role("table")
         await expect(table).to_have_count(1)
         await expect(table.get_by_role("row", name="Pictures")).to_have_text("Pictures330C")
         await expect(order.get_by_text("Unlinked only").first).to_be_visible()
         async with page.expect_download() as downloading:
-            await order.get_by_role("link", name="Download the signed receipt “Verified”").click()
+            await order.get_by_role("link", name="Download “Verified”").click()
         download = await downloading.value
         path = await download.path()
         assert path.read_text() == api_house.state().receipts[0].jws
@@ -315,8 +316,62 @@ class TestErasing:
         )
         api_house.set(receipts=(bad,))
         await expect(page.get_by_text("Signature does not verify")).to_be_visible()
-        await expect(page.locator(".receipt .badge")).to_have_class(re.compile("bad"))
+        await expect(page.locator(".order .badge")).to_have_class(re.compile("bad"))
+        await expect(page.locator(".steps li")).to_have_class("no")
         await expect(page.get_by_text("3 found, 2 erased, 1 left")).to_be_visible()
+
+    async def test_pictures_are_counted_apart_from_the_rest(self, page: Page, api_house: House) -> None:
+        def stores(left: int) -> tuple[StoreReport, ...]:
+            return (
+                StoreReport(store="operation_log", found=20, erased=20, left=0, tier="C"),
+                StoreReport(store="snapshots", found=22, erased=22 - left, left=left, tier="C"),
+                StoreReport(store="spool", found=15, erased=15, left=0, tier="C"),
+            )
+
+        api_house.add_receipt("erased", "order-1", *stores(1))
+        api_house.add_receipt("verified", "order-1", *stores(0))
+        order = page.get_by_role("article", name="Order order-1")
+        sums = order.locator(".receipt > p")
+        await expect(sums).to_have_text([  # two receipts that do not say the same stand apart, the newest first
+            "Pictures: 22 found, 22 erased, 0 left",
+            "Other records: 35 found, 35 erased, 0 left",
+            "Pictures: 22 found, 21 erased, 1 left",
+            "Other records: 35 found, 35 erased, 0 left",
+        ])  # fmt: skip
+
+    async def test_the_newest_order_is_open_and_the_others_are_folded(self, page: Page, api_house: House) -> None:
+        for number in range(12):
+            api_house.add_receipt("erased", f"order-{number}")
+            api_house.add_receipt("verified", f"order-{number}")
+        await expect(page.locator(".receipts > .orders > li")).to_have_count(3)
+        await expect(page.locator(".older summary").first).to_have_text("7 older orders")  # 20 receipts are shown
+        await expect(page.get_by_text("portvakt receipt list")).to_be_visible()
+        steps = page.locator(".steps")
+        await expect(steps.nth(0)).to_be_visible()
+        assert [await steps.nth(n).is_visible() for n in range(1, 10)] == [False] * 9
+        second = page.get_by_role("article", name="Order order-10", exact=True)
+        await second.locator("summary").first.click()
+        await expect(second.get_by_text("3 found, 3 erased, 0 left")).to_be_visible()
+        api_house.add_receipt("erased", "order-12")  # what somebody opened stays open while others come
+        await expect(page.get_by_role("article", name="Order order-12", exact=True).locator(".steps")).to_be_visible()
+        await expect(second.locator(".steps")).to_be_visible()
+
+    async def test_the_steps_of_an_order_stay_done_when_its_receipts_are_no_longer_shown(
+        self, page: Page, api_house: House
+    ) -> None:
+        await page.get_by_role("button", name=ERASE).click()
+        await page.get_by_role("dialog").get_by_role("button", name="Erase pictures").click()
+        api_house.add_receipt("erased")
+        api_house.add_receipt("verified")
+        steps = page.locator(".progress li")
+        await expect(steps.nth(2)).to_contain_text("done")
+        link = page.get_by_role("link", name="See the receipt")
+        await expect(link).to_be_visible()
+        for number in range(20):
+            api_house.add_receipt("verified", f"order-{number}")
+        await expect(page.get_by_role("article", name="Order order-19")).to_be_visible()
+        await expect(link).to_have_count(0)  # it would lead nowhere
+        await expect(steps.nth(2)).to_contain_text("done")
 
 
 class TestTheRest:
@@ -329,9 +384,54 @@ class TestTheRest:
         await expect(page.get_by_role("region", name="problem")).to_have_count(0)
         api_house.set(services=(ServiceView(name="modbus", problem="the port is gone"), ServiceView(name="link")))
         problems = page.get_by_role("region", name="1 problem")
-        await expect(problems.get_by_role("listitem")).to_have_text(["modbus the port is gone"])
+        await expect(problems.get_by_role("listitem")).to_have_text(["modbus: the port is gone"])
         api_house.set(services=(ServiceView(name="modbus"), ServiceView(name="link")))
         await expect(problems).to_have_count(0)
+
+    async def test_a_problem_is_named_after_what_is_behind_the_service(self, page: Page, api_house: House) -> None:
+        [pump, lamp] = api_house.state().devices
+        away = "the port is gone"
+        api_house.set(
+            devices=(
+                msgspec.structs.replace(pump, reachable=False, reason=away),
+                msgspec.structs.replace(lamp, id="homekit-ade62b23.7"),
+            ),
+            services=(
+                ServiceView(name="line homekit-ade62b23", problem="it hung up"),
+                ServiceView(name="line modbus:ttyUSB0", problem=away),
+                ServiceView(name="line modbus:ttyUSB1", problem="no such port"),
+                ServiceView(name="camera door", problem="no answer"),
+                ServiceView(name="erasure", problem="the medium cannot be written to"),
+            ),
+        )
+        await expect(page.get_by_role("region", name="5 problems").get_by_role("listitem")).to_have_text([
+            "The line to Hall lamp: it hung up",
+            "The line to Heat pump: the port is gone",
+            "The line to modbus:ttyUSB1: no such port",
+            "The camera Front door: no answer",
+            "An order to erase is not carried out yet; it is tried until it is: the medium cannot be written to",
+        ])  # fmt: skip
+
+    async def test_what_is_said_to_leave_the_house_is_what_does(self, page: Page) -> None:
+        footer = page.get_by_role("contentinfo")
+        await expect(footer).to_contain_text("only the log lines and the receipts go to the backend")
+        await page.get_by_role("button", name="Norsk").click()
+        await expect(footer).to_contain_text("går bare logglinjene og kvitteringene til skyen")
+
+    async def test_a_log_that_is_empty_says_whose_lines_it_would_show(self, page: Page, api_house: House) -> None:
+        api_house.set(log=())
+        await expect(page.get_by_text("Nothing has been logged since the start.")).to_be_visible()
+
+    async def test_a_bug_is_said_in_the_readers_language(
+        self, context: BrowserContext, address: str, api_house: House
+    ) -> None:
+        page = await context.new_page()
+        await page.goto(address)
+        await page.get_by_role("button", name="Norsk").click()
+        api_house.refusal = KeyError("x")
+        card = page.get_by_role("article", name="Hall lamp")
+        await card.get_by_role("switch").click()
+        await expect(card.get_by_role("alert")).to_have_text("Gatewayens eget program sviktet. Loggen sier hvor.")
 
     async def test_the_cloud_link(self, page: Page, api_house: House) -> None:
         states = page.get_by_role("list", name="State")
@@ -403,8 +503,9 @@ class TestForEverybody:
         self, browser: Browser, address: str, api_house: House, scheme: Any, width: int
     ) -> None:
         """Rules of WCAG 2.2 AA and axe's best practices, on a page with everything on it."""
-        api_house.add_receipt("erased")
-        api_house.add_receipt("verified")
+        for order in ("order-1", "order-2"):
+            api_house.add_receipt("erased", order)
+            api_house.add_receipt("verified", order)
         api_house.set(services=(ServiceView(name="modbus", problem="the port is gone"),))
         api_house.set(log=(LogView(sequence=2, line="event=a", state="waiting"), *api_house.state().log))
         api_house.set_device("lamp", reachable=False, since=datetime.now(UTC), reason="no answer")

@@ -1,12 +1,13 @@
 // The page: what the gateway says, kept current, in the reader's language.
 import { html, render, useEffect, useRef, useState } from "./html.js";
 import { Cameras } from "./cameras.js";
-import { Page, Reason, Time, usePage } from "./context.js";
+import { Page, Time, usePage } from "./context.js";
 import { Devices } from "./devices.js";
 import { Header } from "./header.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
 import { Receipts } from "./receipts.js";
+import { Problems } from "./services.js";
 import { loadWords, preferredLanguage, rememberLanguage } from "./text.js";
 
 function App() {
@@ -50,7 +51,7 @@ function App() {
     </div>
     <main id="main" tabindex="-1" class=${house?.connected ? "" : "stale"}>
       ${state
-        ? html`<${Problems} services=${state.services} />
+        ? html`<${Problems} state=${state} />
             <${Devices} devices=${state.devices} found=${state.found} />
             <${Cameras} cameras=${state.cameras} snapshots=${state.snapshots} receipts=${state.receipts} />
             <${Receipts} receipts=${state.receipts} />
@@ -67,17 +68,6 @@ function NoContact({ since, ever }) {
   return html`<p class="notice bad">
     <b>${words.say("contact.lost")} <${Time} at=${since} />.</b> ${words.say(ever ? "contact.stale" : "contact.trying")}
   </p>`;
-}
-
-function Problems({ services }) {
-  const { words } = usePage();
-  const troubled = services.filter((each) => each.problem);
-  return html`<section class="problems" aria-labelledby="problems-title" hidden=${troubled.length === 0}>
-    <h2 id="problems-title">${words.say("problems.title", { n: troubled.length })}</h2>
-    <ul>
-      ${troubled.map((each) => html`<li key=${each.name}><b>${each.name}</b> <${Reason}>${each.problem}<//></li>`)}
-    </ul>
-  </section>`;
 }
 
 /** One sentence for screen readers on what changed by itself; readings are not news. */

@@ -124,7 +124,10 @@ function Erase({ camera, receipts }) {
 /** What has become of the order: each step as it happens, then the way to its receipt. */
 function Progress({ order, receipts }) {
   const { words } = usePage();
-  const has = (kind) => receipts.some((each) => each.order === order && each.kind === kind);
+  const reached = useRef(new Set()); // the page shows the newest receipts only: what has come stays come
+  const shown = receipts.filter((each) => each.order === order);
+  shown.forEach((each) => reached.current.add(`${order} ${each.kind}`));
+  const has = (kind) => reached.current.has(`${order} ${kind}`);
   const step = (key, done) => html`<li class=${done ? "done" : "due"}>
     ${words.say(`erase.step.${key}`)}<span class="unseen"> (${words.say(done ? "step.done" : "step.due")})</span>
   </li>`;
@@ -132,6 +135,6 @@ function Progress({ order, receipts }) {
     <ol>
       ${step("journaled", true)} ${step("erased", has("erased"))} ${step("verified", has("verified"))}
     </ol>
-    ${has("erased") && html`<a href=${`#order-${order}`}>${words.say("erase.to_receipt")}</a>`}
+    ${shown.length > 0 && html`<a href=${`#order-${order}`}>${words.say("erase.to_receipt")}</a>`}
   </div>`;
 }

@@ -3,65 +3,94 @@ import { html } from "./html.js";
 import { Time, usePage } from "./context.js";
 import { receiptFile } from "./requests.js";
 
-/** Orders shown before one asks for the rest. */
-const FIRST = 4;
+/** Orders listed before one asks for the rest. */
+const FIRST = 3;
+/** As many receipts as the gateway shows here; of more it tells only in its log. */
+const SHOWN = 20;
 
 export function Receipts({ receipts }) {
   const { words } = usePage();
   const orders = byOrder(receipts);
-  const card = (each) => html`<li key=${each[0].order}><${Order} receipts=${each} first=${each === orders[0]} /></li>`;
+  const row = (each) => html`<li key=${each[0].order}><${Order} receipts=${each} newest=${each === orders[0]} /></li>`;
   return html`<section aria-labelledby="receipts-title" class="receipts">
     <h2 id="receipts-title">${words.say("receipts.title")}</h2>
     ${orders.length === 0 && html`<p class="empty">${words.say("receipts.none")}</p>`}
-    <ul class="orders">${orders.slice(0, FIRST).map(card)}</ul>
+    <ul class="orders">${orders.slice(0, FIRST).map(row)}</ul>
     ${orders.length > FIRST &&
     html`<details class="older">
       <summary>${words.say("receipts.older", { n: orders.length - FIRST })}</summary>
-      <ul class="orders">${orders.slice(FIRST).map(card)}</ul>
+      <ul class="orders">${orders.slice(FIRST).map(row)}</ul>
     </details>`}
+    ${receipts.length >= SHOWN && html`<p class="fine">${words.say("receipts.newest")} <code>portvakt receipt list</code></p>`}
   </section>`;
 }
 
-function Order({ receipts, first }) {
+/** One order: the newest lies open, the others are folded to when, and how it ended. */
+function Order({ receipts, newest }) {
   const { words } = usePage();
-  const [{ order, issuer }] = receipts;
+  const [last] = receipts;
+  const { order, issuer } = last;
   return html`<article class="card order" id=${`order-${order}`} tabindex="-1" aria-label=${words.say("receipt.order", { order })}>
-    <header>
-      <h3>${words.say("receipt.title")}</h3>
+    <details open=${newest}>
+      <summary>
+        <span class="what"><h3>${words.say("receipt.title")}</h3> <${Time} at=${last.at} /></span>
+        <${Outcome} receipt=${last} />
+      </summary>
       <p class="ids">${words.sayIfKnown(`issuer.${issuer}`, issuer)} · ${order}</p>
-    </header>
-    ${receipts.map((each, index) => html`<${Receipt} key=${each.kind} receipt=${each} open=${first && index === 0} />`)}
+      ${groups(receipts).map((each) => html`<${Receipt} key=${each[0].kind} receipts=${each} open=${newest && each.includes(last)} />`)}
+    </details>
   </article>`;
 }
 
-function Receipt({ receipt, open }) {
+function Outcome({ receipt }) {
   const { words } = usePage();
-  const total = (key) => receipt.stores.reduce((sum, each) => sum + each[key], 0);
-  const left = total("left");
+  const good = sum(receipt.stores, "left") === 0 && receipt.signature_valid;
+  return html`<span class=${`badge ${good ? "good" : "bad"}`}>${words.say(`receipt.${receipt.kind}`)}</span>`;
+}
+
+/** Receipts with the same numbers, in one: each with its tick and its time. */
+function Receipt({ receipts, open }) {
+  const { words } = usePage();
+  const [{ stores }] = receipts;
+  const kinds = receipts.map((each) => words.say(`receipt.${each.kind}`)).join(", ");
   return html`<div class="receipt">
-    <h4>
-      <span class=${`badge ${left === 0 ? "good" : "bad"}`}>${words.say(`receipt.${receipt.kind}`)}</span>
-      <${Time} at=${receipt.at} seconds />
-    </h4>
-    <p>${words.say("receipt.sum", { found: total("found"), erased: total("erased"), left })}</p>
+    <ul class="steps">
+      ${receipts.map(
+        (each) => html`<li key=${each.kind} class=${sum(stores, "left") === 0 ? "yes" : "no"}>
+          <b>${words.say(`receipt.${each.kind}`)}</b> <${Time} at=${each.at} seconds />
+        </li>`,
+      )}
+    </ul>
+    ${counted(stores).map(
+      ([key, some]) => html`<p key=${key}>
+        ${words.say(`receipt.sum.${key}`, { found: sum(some, "found"), erased: sum(some, "erased"), left: sum(some, "left") })}
+      </p>`,
+    )}
     <ul class="proofs">
-      <li class=${receipt.signature_valid ? "yes" : "no"}>
-        ${words.say(receipt.signature_valid ? "receipt.signature_valid" : "receipt.signature_invalid")}
-      </li>
-      <li class=${receipt.acknowledged ? "yes" : "waiting"}>
-        ${words.say(receipt.acknowledged ? "receipt.acknowledged" : "receipt.unacknowledged")}
-      </li>
-      <li>
-        <a href=${receiptFile(receipt)} download aria-label=${words.say("receipt.download_kind", { kind: words.say(`receipt.${receipt.kind}`) })}>
-          ${words.say("receipt.download")}
-        </a>
-      </li>
+      <${Proof} receipts=${receipts} of=${(each) => (each.signature_valid ? ["yes", "signature_valid"] : ["no", "signature_invalid"])} />
+      <${Proof} receipts=${receipts} of=${(each) => (each.acknowledged ? ["yes", "acknowledged"] : ["waiting", "unacknowledged"])} />
+      ${receipts.map(
+        (each) => html`<li key=${each.kind} class="file">
+          <a href=${receiptFile(each)} download>${words.say("receipt.download", { kind: words.say(`receipt.${each.kind}`) })}</a>
+        </li>`,
+      )}
     </ul>
     <details open=${open}>
-      <summary>${words.say("receipt.stores")}<span class="unseen">: ${words.say(`receipt.${receipt.kind}`)}</span></summary>
-      <${Stores} stores=${receipt.stores} />
+      <summary>${words.say("receipt.stores")}<span class="unseen">: ${kinds}</span></summary>
+      <${Stores} stores=${stores} />
     </details>
   </div>`;
+}
+
+/** Said once where it is the same of all of them, else of each by its name. */
+function Proof({ receipts, of }) {
+  const { words } = usePage();
+  const same = new Set(receipts.map((each) => of(each)[1])).size === 1;
+  return (same ? receipts.slice(0, 1) : receipts).map((each) => {
+    const [look, key] = of(each);
+    const name = same ? "" : `${words.say(`receipt.${each.kind}`)}: `;
+    return html`<li key=${each.kind} class=${look}>${name}${words.say(`receipt.${key}`)}</li>`;
+  });
 }
 
 function Stores({ stores }) {
@@ -88,9 +117,27 @@ function Stores({ stores }) {
     ${tiers.map((tier) => html`<p class="tier" key=${tier}><b>${tier}</b>: ${words.say(`tier.${tier}`)}</p>`)}`;
 }
 
+const sum = (stores, key) => stores.reduce((total, each) => total + each[key], 0);
+
+/** Pictures first, for they are what people think of; then the rest. What has nothing to count is left out. */
+function counted(stores) {
+  const parts = [
+    ["pictures", stores.filter((each) => each.store === "snapshots")],
+    ["others", stores.filter((each) => each.store !== "snapshots")],
+  ].filter(([, some]) => some.length > 0);
+  const told = parts.filter(([, some]) => sum(some, "found") + sum(some, "left") > 0);
+  return told.length > 0 ? told : parts.slice(0, 1);
+}
+
 /** Receipts of the same order together, in the order in which they came. */
 function byOrder(receipts) {
   const orders = new Map();
   for (const each of receipts) orders.set(each.order, [...(orders.get(each.order) ?? []), each]);
   return [...orders.values()];
+}
+
+/** The receipts of one order, newest first: as one, first things first, where they say the same of every store. */
+function groups(receipts) {
+  const said = new Set(receipts.map((each) => JSON.stringify(each.stores)));
+  return said.size === 1 ? [[...receipts].reverse()] : receipts.map((each) => [each]);
 }
