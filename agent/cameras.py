@@ -10,6 +10,7 @@ import aiohttp
 
 from agent.api import contract
 from agent.changes import Changes
+from agent.inventory import Shortened, words
 from agent.supervisor import Service, Supervisor
 from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
@@ -28,6 +29,7 @@ SHOWN_SNAPSHOTS = 24
 @dataclass(slots=True)
 class _Watched:
     camera: Camera
+    source: HttpSnapshot | None = None
     working: bool = False
     reason: str = ""
 
@@ -106,6 +108,16 @@ class Cameras:
             for s in self._mirror.newest
         )
 
+    def shortened(self) -> Shortened:
+        """The limits of the pictures, camera by camera, for the inventory."""
+        spans, site = self._mirror.spans, self._limits.of(None)
+        limits = {self._limits.of(id_) for id_ in (*self._watched, *spans)} or {site}
+        shortest, longest = words(min(limits)), words(max(limits))
+        return Shortened(
+            limit=shortest if shortest == longest else f"{shortest} to {longest}, by camera",
+            next_to_go=min((span.oldest + self._limits.of(id_) for id_, span in spans.items()), default=None),
+        )
+
     async def picture(self, snapshot: str, *, thumbnail: bool) -> bytes | None:
         """A JPEG, if there is one that may be shown."""
         return await self._disk.run(self._store.thumbnail if thumbnail else self._store.image, snapshot)
@@ -126,7 +138,8 @@ class Cameras:
 
     async def _capture(self, watched: _Watched) -> None:
         camera = watched.camera
-        source = HttpSnapshot(self._session, camera.url, camera.login)
+        # One for the camera's whole life: it remembers that the camera asked for Digest, and never goes back to Basic.
+        source = watched.source = watched.source or HttpSnapshot(self._session, camera.url, camera.login)
         began, size = 0.0, 0
 
         async def fetch() -> bytes:
@@ -156,8 +169,11 @@ class Cameras:
     async def _keep_mirror(self) -> None:
         while True:
             self._stale.clear()
+            began = perf_counter()
             self._mirror = await self._disk.run(self._look)
             self._changes.mark("cameras", "snapshots")
+            # Looking takes longer the more there is: at most a tenth of the disk thread's time goes into it.
+            await asyncio.sleep(9 * (perf_counter() - began))
             await self._stale.wait()
 
     def _look(self) -> _Mirror:

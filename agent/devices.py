@@ -1,6 +1,7 @@
 """The devices of the house: the lines that reach them, what they were asked for and what they say."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import perf_counter
@@ -11,11 +12,13 @@ from agent.dispatch import Dispatcher
 from agent.errors import Refused
 from agent.supervisor import Service, Supervisor
 from drivers.driver import Line
-from drivers.errors import DriverError, Unsupported
+from drivers.errors import DriverError, LinkLost, Unsupported
 from drivers.model import Command, Device, DeviceId, DeviceState, Fate, Reading, Report, Silence
 from privacy import entries
 from privacy.clock import Clock
 from privacy.uuid7 import uuid7
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,10 +48,14 @@ class Devices:
         self._known: dict[DeviceId, _Known] = {}
 
     def add_line(self, line: Line) -> None:
-        """Reach the devices of `line` from now on."""
+        """Reach the devices of `line` from now on. A device whose id another line has already is left out."""
+        ours = [device for device in line.devices if device.id not in self._known]
         for device in line.devices:
+            if device not in ours:
+                log.error("device %s of line %s is left out: another line has this id", device.id, line.id)
+        for device in ours:
             self._known[device.id] = _Known(device, line.id, DeviceState(since=self._clock.now()))
-        self._supervisor.start(Service(f"line {line.id}", lambda: self._hold(line), (DriverError,)))
+        self._supervisor.start(Service(f"line {line.id}", lambda: self._hold(line, ours), (DriverError,)))
         self._changes.mark("devices")
 
     async def remove_line(self, line: str) -> None:
@@ -56,7 +63,7 @@ class Devices:
         await self._supervisor.stop(f"line {line}")
         for id_ in [id_ for id_, known in self._known.items() if known.line == line]:
             del self._known[id_]
-        self._changes.mark("devices")
+        self._changes.mark("devices", "services")
 
     def nudge_line(self, line: str) -> None:
         """Something says that `line` can be reached: if it waits for its next try, try now."""
@@ -74,10 +81,6 @@ class Devices:
     def one(self, device: DeviceId) -> contract.DeviceView:
         """One device as people see it."""
         return _view(self._known[device])
-
-    def reachable(self) -> Iterable[tuple[DeviceId, bool]]:
-        """For the metrics."""
-        return ((id_, known.state.reachable) for id_, known in self._known.items())
 
     async def command(self, device: DeviceId, body: contract.CommandBody, actor: str) -> contract.OutcomeView:
         """Carry out one command and say what became of it."""
@@ -100,16 +103,18 @@ class Devices:
             actor=actor,
             deadline=now + timedelta(seconds=body.deadline_seconds),
         )
-        known.state.desired[capability.name] = Reading(value, now)
+        wish = known.state.desired[capability.name] = Reading(value, now)
         self._changes.mark("devices")
         began = perf_counter()
-        outcome = await self._dispatcher.execute(command, capability)
-        if outcome.fate in {Fate.FAILED, Fate.EXPIRED} and known.state.desired.get(capability.name) == Reading(
-            value, now
-        ):
-            # It will not be tried again: the wish must not stand beside the value as if it were on its way.
-            del known.state.desired[capability.name]
-            self._changes.mark("devices")
+        outcome = None
+        try:
+            outcome = await self._dispatcher.execute(command, capability)
+        finally:
+            fate = outcome.fate if outcome else Fate.FAILED
+            if fate in {Fate.FAILED, Fate.EXPIRED} and known.state.desired.get(capability.name) is wish:
+                # It will not be tried again: the wish must not stand beside the value as if it were on its way.
+                del known.state.desired[capability.name]
+                self._changes.mark("devices")
         self._record(
             entries.CommandDone(
                 at=outcome.at,
@@ -128,20 +133,21 @@ class Devices:
             if known.line == line:
                 self._unreachable(known, problem)
 
-    async def _hold(self, line: Line) -> None:
-        """Keep `line` open and hear what its devices say, until it fails."""
-        devices: Sequence[Device] = line.devices
+    async def _hold(self, line: Line, devices: Sequence[Device]) -> None:
+        """Keep `line` open and hear what its `devices` say, until it fails."""
         try:
             async with line.connect() as connection:
                 self._dispatcher.attach(devices, connection)
                 async for said in connection.reports():
-                    self._heard(said)
+                    self._heard(line.id, said)
         finally:
             self._dispatcher.detach(devices)
+        # Else nobody would ever open it again, and its devices would look reachable.
+        raise LinkLost(f"{line.id} ended without saying why")
 
-    def _heard(self, said: Report | Silence) -> None:
+    def _heard(self, line: str, said: Report | Silence) -> None:
         known = self._known.get(said.device)
-        if known is None:
+        if known is None or known.line != line:
             return
         if isinstance(said, Silence):
             self._unreachable(known, said.reason)

@@ -63,7 +63,7 @@ class Dispatcher:
                 finally:
                     self._pass_on(queue)
         except TimeoutError:
-            return self._outcome(command, Fate.EXPIRED, "the device did not take it before the deadline")
+            return self._outcome(command, Fate.EXPIRED, "the device did not confirm it before the deadline")
 
     async def _send(self, command: Command, capability: Capability) -> Outcome:
         connection = self._connections.get(command.device)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from drivers.driver import Line
+from drivers.errors import Unsupported
 from drivers.model import Device, DeviceId, Found
 
 Locate = Callable[[DeviceId], Sequence[tuple[str, int]]]
@@ -41,11 +42,18 @@ class Family:
     code_format: str
     """What the code of adoption looks like, for people; empty where none is asked."""
     driver: Callable[[], Driver]
-    """Imports the driver."""
+    """Imports the driver.
+
+    Raises:
+        Unsupported: its libraries are not installed.
+    """
 
 
 def _homekit() -> Driver:
-    from drivers.homekit import driver  # noqa: PLC0415 - see above
+    try:
+        from drivers.homekit import driver  # noqa: PLC0415 - see above
+    except ImportError as error:
+        raise Unsupported("HomeKit's library is not installed", hint="install portvakt[homekit]") from error
 
     async def forget(record: Mapping[str, Any], locate: Locate) -> None:
         await driver.forget(driver.Adopted.from_record(record), locate)

@@ -1,5 +1,6 @@
 """Orders that people in the house give: the same journal, receipts and scopes as an order from the cloud."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 
@@ -37,6 +38,8 @@ class LocalIssuer:
         self._eraser = eraser
         self._clock = clock
         self._random_bytes = random_bytes
+        self._turn = asyncio.Lock()
+        """Two orders given at once must not get the same sequence."""
         self._trust = Trust({key.kid: issuer(ISSUER, key.public_jwk())})
 
     async def erase(self, scope: Scope) -> str:
@@ -44,7 +47,12 @@ class LocalIssuer:
 
         Raises:
             Refused: the scope names nothing.
+            StoreBroken: the journal could not be written; nothing was ordered.
         """
+        async with self._turn:
+            return await self._erase(scope)
+
+    async def _erase(self, scope: Scope) -> str:
         now = self._clock.now()
         issued = int(now.timestamp()) + 1  # NumericDate counts whole seconds: up to and with this one
         claims = Claims(

@@ -28,7 +28,8 @@ from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
 from agent.storage import Storage, open_storage
-from agent.supervisor import Bug, Service, Supervisor
+from agent.supervisor import STEADY_SECONDS, Bug, Service, Supervisor
+from agent.threads import Unwaited
 from agent.uplink import Uplink
 from camera.decoder import Decoder
 from camera.expiry import Limits
@@ -80,6 +81,8 @@ class _Agent:
         self._changes = Changes()
         self._problems: dict[str, str] = {}
         self._failures = 0
+        self._down: dict[str, asyncio.TimerHandle | None] = {}
+        """The services that were logged as down, and what will log that they are up: once they have run for a while."""
         self._supervisor = Supervisor(watcher=self._watch)
         self._record = self._recorder = Recorder(
             registry_file=config.household.registry_file,
@@ -90,17 +93,6 @@ class _Agent:
             disk=self._disk,
             clock=clock,
             changes=self._changes,
-        )
-        self._eraser = Eraser(
-            stores=storage.stores,
-            journal=storage.journal,
-            key=storage.receipt_key,
-            issuer=self._audience,
-            software=self._version,
-            barrier=storage.barrier,
-            disk=self._disk,
-            clock=clock,
-            observe=self._receipt_made,
         )
         self._devices = Devices(self._supervisor, self._changes, clock, self._record, storage.keys.random_bytes)
         self._neighbourhood = Neighbourhood(
@@ -113,11 +105,24 @@ class _Agent:
             clock=clock,
             record=self._record,
         )
+        self._eraser = Eraser(
+            stores=storage.stores,
+            journal=storage.journal,
+            key=storage.receipt_key,
+            issuer=self._audience,
+            software=self._version,
+            barrier=storage.barrier,
+            disk=self._disk,
+            clock=clock,
+            prepare=self._neighbourhood.release,
+            observe=self._receipt_made,
+        )
         desk = OrderDesk(
             audience=self._audience,
             trust=sources.trust(config),
             clock=clock,
             admit=self._eraser.admit,
+            known=storage.journal.known,
             refused=lambda code, sha256: self._record(entries.OrderRefused(at=clock.now(), code=code, detail=sha256)),
         )
         self._uplink = Uplink(
@@ -144,8 +149,10 @@ class _Agent:
             Bug: a service had one.
         """
         stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(Unwaited())
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
             stack.callback(self._disk.close)
             self._record(entries.AgentStarted(at=self._clock.now(), version=self._version))
@@ -164,7 +171,14 @@ class _Agent:
             finally:
                 sd_notify.stopping()
                 self._record(entries.AgentStopping(at=self._clock.now()))
-                await self._recorder.flush()
+                await self._flush()
+
+    async def _flush(self) -> None:
+        """Write the last entries; a medium that refuses must not hide why we end."""
+        try:
+            await self._recorder.flush()
+        except StoreBroken as error:
+            log.error("the last log entries are lost: %s", error)  # noqa: TRY400 - a line says it all
 
     async def _finish_orders(self) -> None:
         """What was ordered before the last end is done before anybody is served, if the medium lets us.
@@ -172,8 +186,7 @@ class _Agent:
         If it does not, the barrier keeps what is in scope from being shown, and the erasure service tries again.
         """
         try:
-            for order in self._storage.journal.unfinished():
-                await self._eraser.carry_out(order)
+            await self._eraser.finish()
         except StoreBroken as error:
             log.error("an erasure could not be finished yet: %s", error)  # noqa: TRY400 - a line says it all
 
@@ -240,7 +253,8 @@ class _Agent:
             ),
             stores=self._storage.stores,
             policies=self._storage.policies,
-            problems=self._problems,
+            # A line that was removed is no service any more, and its last problem nobody's.
+            problems=lambda: {name: self._problems.get(name, "") for name in self._supervisor},
             failures=lambda: self._failures,
         )
 
@@ -254,6 +268,7 @@ class _Agent:
                 )
         self._record(entries.ReceiptMade(at=now, order=order.id, kind=kind))
         self._changes.mark("receipts")
+        self._recorder.forget(order.scope, order.reaches_to(now))
         self._watched.store_changed()
         await self._neighbourhood.reconcile()
         if self._link:
@@ -263,13 +278,18 @@ class _Agent:
         """The supervisor says that a service is down (`problem`), or has been started again (None)."""
         kind, _, what = service.partition(" ")
         if problem is None:
-            if self._problems.get(service):
-                self._record(entries.ServiceUp(at=self._clock.now(), service=kind))
             self._problems[service] = ""
+            if service in self._down:
+                loop = asyncio.get_running_loop()
+                self._down[service] = loop.call_later(STEADY_SECONDS, self._recovered, service)
         else:
             self._failures += 1
-            if not self._problems.get(service):
+            if service not in self._down:
+                # Once, and not with every try: a device that is away for a month is no ten thousand entries.
                 self._record(entries.ServiceDown(at=self._clock.now(), service=kind, reason=problem))
+            elif steady := self._down[service]:
+                steady.cancel()
+            self._down[service] = None
             self._problems[service] = problem
             match kind:
                 case "line":
@@ -279,3 +299,8 @@ class _Agent:
                 case "cloud":
                     self._uplink.problem(problem)
         self._changes.mark("services")
+
+    def _recovered(self, service: str) -> None:
+        del self._down[service]
+        if service in set(self._supervisor):
+            self._record(entries.ServiceUp(at=self._clock.now(), service=service.partition(" ")[0]))

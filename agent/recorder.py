@@ -9,7 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from agent.api import contract
@@ -17,7 +17,7 @@ from agent.changes import Changes
 from privacy.clock import Clock
 from privacy.entries import Entry
 from privacy.operation_log import OperationLog
-from privacy.records import Item, RecordClass
+from privacy.records import Item, RecordClass, Scope
 from privacy.redaction.household import Registry
 from privacy.redaction.redactor import Redactor
 from privacy.spool import Batch, Spool
@@ -31,13 +31,25 @@ MOST_IN_BATCH = 200
 GATHER_SECONDS = 0.2
 """Entries that come together are written together: one fsync, and one batch, instead of many."""
 EXPIRY_PAUSE = timedelta(minutes=5)
+"""The longest between two runs; where the limit is short, a twentieth of it."""
 
 
 @dataclass(slots=True)
 class _Shown:
     sequence: int
     text: str
+    item: Item
     uploaded: bool = False
+
+
+@dataclass(slots=True)
+class _Begun:
+    """Entries of one day, taken from the queue: each step is done once, however often it has to be tried."""
+
+    entries: Sequence[Entry]
+    raw_written: bool = False
+    spooled: Sequence[tuple[str, Item]] | None = None
+    """The lines that are in the spool."""
 
 
 class Recorder:
@@ -69,11 +81,10 @@ class Recorder:
         self._clock = clock
         self._changes = changes
         self._queue: deque[Entry] = deque()
-        self._begun: list[Entry] | None = None
-        """Taken from the queue and not yet written whole; after a failure the same entries are written again."""
-        self._raw_written = False
+        self._begun: _Begun | None = None
         self._wake = asyncio.Event()
         self._dropped = 0
+        self._dropped_untold = 0
         self._shown: deque[_Shown] = deque(maxlen=SHOWN_LINES)
         self._sequence = 0
         self._handed_out: Batch | None = None
@@ -83,6 +94,7 @@ class Recorder:
     def __call__(self, entry: Entry) -> None:
         if len(self._queue) >= MOST_QUEUED:
             self._dropped += 1
+            self._dropped_untold += 1
             return
         self._queue.append(entry)
         self._wake.set()
@@ -106,34 +118,44 @@ class Recorder:
         Raises:
             StoreBroken: the medium refused; what is queued stays queued.
         """
-        if self._dropped:
-            log.error("the log queue was full: %d entries were dropped", self._dropped)
-            self._dropped = 0
-        if not self._queue and self._begun is None:
-            return
-        if self._begun is None:
-            self._begun = list(self._queue)
-            self._queue.clear()
-            self._raw_written = False
-        lines = await self._disk.run(self._write, self._begun)
-        self._begun = None
-        for text in lines:
-            self._sequence += 1
-            self._shown.append(_Shown(self._sequence, text))
-        self._changes.mark("log")
-        self.on_spooled()
+        if self._dropped_untold:
+            log.error("the log queue was full: %d entries were dropped", self._dropped_untold)
+            self._dropped_untold = 0
+        while self._begun or self._queue:
+            self._begun = self._begun or _Begun(self._take_day())
+            lines = await self._disk.run(self._write, self._begun)
+            self._begun = None
+            for text, item in lines:
+                self._sequence += 1
+                self._shown.append(_Shown(self._sequence, text, item))
+            self._changes.mark("log")
+            self.on_spooled()
 
     async def keep_limit(self) -> None:
         """Drop what is due, at once and then every few minutes: what falls due before the next run goes in this one.
 
+        Within one run of the program a wall clock set back does not extend a life.
+
         Raises:
             StoreBroken: the medium refused; call again.
         """
+        limit = self._operation_log.limit
+        pause = min(EXPIRY_PAUSE, limit / 20)
+        began, began_monotonic = self._clock.now(), self._clock.monotonic()
         while True:
-            next_run = self._clock.now() + EXPIRY_PAUSE
+            steady = began + timedelta(seconds=self._clock.monotonic() - began_monotonic)
+            next_run = max(self._clock.now(), steady) + pause
+            self.forget(Scope(classes=(RecordClass.OP_LOG,)), next_run - limit)
             await self._disk.run(self._operation_log.expire, next_run)
             await self._disk.run(self._spool.expire, next_run)
-            await asyncio.sleep(EXPIRY_PAUSE.total_seconds())
+            await asyncio.sleep(pause.total_seconds())
+
+    def forget(self, scope: Scope, before: datetime) -> None:
+        """Show no more of what an erasure or the limit takes from the stores: `scope`, captured before `before`."""
+        kept = [shown for shown in self._shown if not _reached(scope, before, shown.item)]
+        if len(kept) < len(self._shown):
+            self._shown = deque(kept, maxlen=SHOWN_LINES)
+            self._changes.mark("log")
 
     async def next_batch(self) -> Batch | None:
         """The oldest lines that nobody has acknowledged."""
@@ -151,8 +173,11 @@ class Recorder:
         self._changes.mark("log")
 
     def losses(self) -> dict[str, int]:
-        """Lines that never went out, by reason; `withheld` is what the redaction chain failed on."""
-        return {**self._spool.dropped, "withheld": self._redactor.failures}
+        """Lines that never went out, by reason; `withheld` is what the redaction chain failed on.
+
+        On the `Disk` thread, like all that asks the spool.
+        """
+        return {**self._spool.dropped, "withheld": self._redactor.failures, "queue_full": self._dropped}
 
     def view(self) -> tuple[contract.LogView, ...]:
         """The newest lines, newest first."""
@@ -163,15 +188,33 @@ class Recorder:
             for shown in reversed(self._shown)
         )
 
-    def _write(self, entries: Sequence[Entry]) -> list[str]:
-        # An erasure may have come between the event and this moment; what it reaches is not written any more.
-        admitted = [entry for entry in entries if self._barrier.admits(_item(entry))]
-        lines = [(self._redactor.entry(entry), entry.about) for entry in admitted]
-        if not self._raw_written:
-            self._operation_log.append(admitted)
-            self._raw_written = True
-        self._spool.append(lines)
-        return [line.text for line, _ in lines]
+    def _take_day(self) -> list[Entry]:
+        """From the queue, up to midnight: the operation log has a file a day, and of two files one may refuse."""
+        taken = [self._queue.popleft()]
+        while self._queue and _day(self._queue[0]) == _day(taken[0]):
+            taken.append(self._queue.popleft())
+        return taken
+
+    def _write(self, begun: _Begun) -> Sequence[tuple[str, Item]]:
+        if begun.spooled is None:
+            # An erasure may have come between the event and this moment; what it reaches is not written any more.
+            admitted = [entry for entry in begun.entries if self._barrier.admits(_item(entry))]
+            lines = [(self._redactor.entry(entry), entry.about) for entry in admitted]
+            if not begun.raw_written:
+                self._operation_log.append(admitted)
+                begun.raw_written = True
+            self._spool.append(lines)
+            # Noted here and not where the caller waits: a stop may cancel the caller, and `flush` then comes again.
+            begun.spooled = [(line.text, _item(entry)) for (line, _), entry in zip(lines, admitted, strict=True)]
+        return begun.spooled
+
+
+def _day(entry: Entry) -> date:
+    return entry.at.astimezone(UTC).date()
+
+
+def _reached(scope: Scope, before: datetime, item: Item) -> bool:
+    return scope.covers(item) and (item.at is None or item.at < before)
 
 
 def _item(entry: Entry) -> Item:

@@ -10,7 +10,7 @@ import msgspec
 from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.seal import Keys
 from privacy.sealed_log import SealedLog
-from privacy.store import Erasure
+from privacy.store import Barrier, Erasure
 
 PURPOSE = "device-register"
 
@@ -32,60 +32,97 @@ class Adoption(msgspec.Struct, frozen=True):
 
 
 class DeviceRegister:
-    """Every method blocks: call it on the `Disk` thread."""
+    """Every method blocks: call it on the `Disk` thread.
+
+    A record that opens but is none of ours, such as one of a later version, is undated: it is never used, and goes
+    with the first erasure that could mean it.
+    """
 
     name = "device_register"
     classes = frozenset({RecordClass.DEVICE})
     tier = Tier.UNLINKED
 
-    def __init__(self, path: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, keys: Keys, barrier: Barrier) -> None:
         self._log = SealedLog(path, keys.seal(PURPOSE), PURPOSE.encode())
+        self._barrier = barrier
 
     def all(self) -> list[Adoption]:
         """Every adoption; of two of the same device, the newer."""
-        found = {a.id: a for a in self._read()}
-        return list(found.values())
+        return list({known.id: known for _, known in self._read() if known}.values())
 
-    def add(self, adoption: Adoption) -> None:
-        """Keep `adoption`; what was kept of the same device before is gone."""
-        self._drop(lambda known: known.id == adoption.id)
-        self._log.append([msgspec.json.encode(adoption)])
+    def usable(self) -> list[Adoption]:
+        """Every adoption that no order reaches. One that waits to be erased is in `all` alone."""
+        return [adoption for adoption in self.all() if self._barrier.admits(adoption.item)]
+
+    def add(self, adoption: Adoption) -> bool:
+        """Keep `adoption`; what was kept of the same device before is gone.
+
+        False, and nothing is kept, where an order that came while it was under way reaches it.
+
+        Raises:
+            StoreBroken: the medium refused; what was kept before is kept still.
+        """
+        if not self._barrier.admits(adoption.item):
+            return False
+        new = msgspec.json.encode(adoption)
+        older = [number for number, known in self._read() if known and known.id == adoption.id]
+        if older:
+            # In its place and in one step, so that a failure half-way leaves one of the two.
+            self._log.rewrite(lambda number, old: old if number not in older else new if number == older[-1] else None)
+        else:
+            self._log.append([new])
+        return True
 
     def remove(self, device: str) -> bool:
-        """Forget `device`; False when it was not known."""
-        return self._drop(lambda known: known.id == device) > 0
+        """Forget `device`; False when it was not known.
+
+        Raises:
+            StoreBroken: the medium refused; the device is kept still.
+        """
+        return self._drop(lambda item: item.device == device) > 0
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
-        return (a.item for a in self._read() if _reached(a, scope, before))
+        return (item for number, known in self._read() if _reached(item := _item(number, known), scope, before))
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        erased = self._drop(lambda known: _reached(known, scope, before))
+        erased = self._drop(lambda item: _reached(item, scope, before))
         return Erasure(erased, erased, 0)
 
     def scan(self, scope: Scope, before: datetime) -> int:
         return sum(1 for _ in self.find(scope, before))
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
-        for adoption in self._read():
-            if scope.covers(adoption.item):
-                names = [device.get("name") for device in adoption.record.get("devices", ())]
+        for number, known in self._read():
+            if scope.covers(item := _item(number, known)):
+                names = [device.get("name") for device in known.record.get("devices", ())] if known else []
                 # Without the pairing secrets: an export is for reading, not for taking over a lamp.
-                yield adoption.item, msgspec.json.encode({"id": adoption.id, "at": adoption.at, "names": names})
+                yield item, msgspec.json.encode({"id": item.device, "at": item.at, "names": names})
 
     def oldest(self) -> Iterator[tuple[RecordClass, int, datetime | None]]:
-        every = self.all()
-        yield RecordClass.DEVICE, len(every), min((a.at for a in every), default=None)
+        every = [known for _, known in self._read()]
+        yield RecordClass.DEVICE, len(every), min((known.at for known in every if known), default=None)
 
-    def _read(self) -> Iterator[Adoption]:
-        return (msgspec.json.decode(payload, type=Adoption) for _, payload in self._log.replay())
+    def _read(self) -> Iterator[tuple[int, Adoption | None]]:
+        return ((number, _decode(payload)) for number, payload in self._log.replay())
 
-    def _drop(self, which: Callable[[Adoption], bool]) -> int:
-        if not any(which(adoption) for adoption in self._read()):
+    def _drop(self, which: Callable[[Item], bool]) -> int:
+        if not any(which(_item(number, known)) for number, known in self._read()):
             return 0
-        return self._log.rewrite(
-            lambda _, payload: None if which(msgspec.json.decode(payload, type=Adoption)) else payload
-        )
+        return self._log.rewrite(lambda number, old: None if which(_item(number, _decode(old))) else old)
 
 
-def _reached(adoption: Adoption, scope: Scope, before: datetime) -> bool:
-    return scope.covers(adoption.item) and adoption.at < before
+def _decode(payload: bytes) -> Adoption | None:
+    try:
+        return msgspec.json.decode(payload, type=Adoption)
+    except ValueError:  # msgspec's DecodeError is one, as is what its datetimes raise
+        return None
+
+
+def _item(number: int, adoption: Adoption | None) -> Item:
+    if adoption is None:
+        return Item(str(number), RecordClass.DEVICE, None)
+    return Item(str(number), RecordClass.DEVICE, adoption.at, device=adoption.id)
+
+
+def _reached(item: Item, scope: Scope, before: datetime) -> bool:
+    return scope.covers(item) and (item.at is None or item.at < before)

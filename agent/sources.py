@@ -1,5 +1,6 @@
-"""From the configuration to the parts it describes: cameras, serial lines, issuers, the household's registry."""
+"""From the configuration to the parts it describes: cameras, serial lines, issuers."""
 
+from itertools import combinations
 from pathlib import PurePath
 
 import msgspec
@@ -8,6 +9,7 @@ from agent.config.model import Camera as CameraSection
 from agent.config.model import Config, SerialPort
 from agent.config.secret import read_secret
 from agent.errors import ConfigInvalid
+from agent.local_orders import ISSUER
 from camera.capture import Camera
 from camera.login import Login
 from camera.picture import Mask
@@ -32,7 +34,14 @@ def lines(config: Config) -> tuple[ModbusLine, ...]:
     Raises:
         ConfigInvalid: a register map is wrong, or two units cannot be told apart.
     """
-    return tuple(_line(section) for section in config.serial)
+    made = tuple(_line(section) for section in config.serial)
+    for earlier, later in combinations(made, 2):
+        if earlier.id == later.id:
+            raise ConfigInvalid(
+                f"two serial ports are called {later.id.partition(':')[2]}",
+                hint="their files need different names, as those in /dev/serial/by-id have",
+            )
+    return made
 
 
 def trust(config: Config) -> Trust:
@@ -45,11 +54,14 @@ def trust(config: Config) -> Trust:
         return Trust({})
     path = config.cloud.order_keys_file
     try:
-        return Trust.from_jwks(msgspec.json.decode(path.read_bytes(), type=dict))
-    except (OSError, ValueError, msgspec.DecodeError) as error:
+        trusted = Trust.from_jwks(msgspec.json.decode(path.read_bytes(), type=dict))
+        if any(one.name == ISSUER for one in trusted):
+            raise ValueError(f"nobody but the house itself may be called {ISSUER}")  # noqa: TRY301 - wrong as the rest
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigInvalid(
             f"{path} cannot be used: {error}", hint="it is the JWK Set that `portvakt backend keys` writes"
         ) from error
+    return trusted
 
 
 def _camera(section: CameraSection) -> Camera:

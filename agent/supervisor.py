@@ -111,10 +111,11 @@ class Supervisor:
             began = loop.time()
             self._tell(service.name, None)
             try:
-                await service.run()
+                # Each try in a task of its own: a TaskGroup whose child failed leaves its task looking as if it were
+                # being cancelled (until Python 3.13), and there Debian 12's 3.11.2 lets no `asyncio.timeout` expire.
+                await asyncio.create_task(_run(service), name=service.name)
             except service.expected as error:
-                # What fails while it says goodbye raises that in place of the cancellation. `cancelling()` would not
-                # tell: a TaskGroup whose child failed leaves it above zero (until Python 3.13).
+                # What fails while it says goodbye raises that in place of the cancellation.
                 if service.name in self._ending:
                     return
                 steady = loop.time() - began >= STEADY_SECONDS
@@ -146,8 +147,18 @@ class Supervisor:
 
     def _ended(self, name: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)
+        told = name in self._ending
         self._ending.discard(name)
-        if not task.cancelled() and (error := task.exception()):
+        error: BaseException | None
+        if task.cancelled():
+            error = None if told else asyncio.CancelledError("by nobody we know")
+        else:
+            error = task.exception()
+        if error:
             self._bug = self._bug or Bug(f"{name}: {type(error).__name__}: {error}")
             self._bug.__cause__ = error
             self._broken.set()
+
+
+async def _run(service: Service) -> None:
+    await service.run()

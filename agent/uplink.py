@@ -1,6 +1,7 @@
 """The gateway's side of the cloud link: answers `agent.cloud.link` from the journal and the spool."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,8 +16,10 @@ from privacy import entries
 from privacy.clock import Clock
 from privacy.journal import IssuedReceipt, Journal
 from privacy.receipts import Kind
+from privacy.seal import RandomBytes
 from privacy.signing import SigningKey
 from privacy.store import Disk
+from privacy.uuid7 import uuid7
 
 
 class Uplink:
@@ -37,6 +40,7 @@ class Uplink:
         clock: Clock,
         changes: Changes,
         record: Callable[[entries.Entry], None],
+        random_bytes: RandomBytes = os.urandom,
     ) -> None:
         self._gateway = gateway
         self._epoch = epoch
@@ -50,6 +54,7 @@ class Uplink:
         self._clock = clock
         self._changes = changes
         self._record = record
+        self._random_bytes = random_bytes
         self._connected = False
         self._since: datetime | None = None
         self._reason = ""
@@ -76,12 +81,20 @@ class Uplink:
             self._changes.mark("link")
 
     async def hello(self) -> Hello:
+        # On the disk thread, where receipts are written: the head of the log is never read half-way.
+        return await self._disk.run(self._hello)
+
+    def _hello(self) -> Hello:
+        receipts = list(self._journal.receipts())
         return Hello(
+            id=uuid7(self._clock.now(), self._random_bytes),
             gateway=self._gateway,
             epoch=self._epoch,
             software=self._software,
             last_sequences=self._journal.last_sequences(),
-            receipts=sum(1 for _ in self._journal.receipts()),
+            receipts=len(receipts),
+            acknowledged=sum(receipt.acknowledged for receipt in receipts),
+            log=self._journal.log_position(),
             receipt_key=msgspec.convert(self._key.public_jwk(), PublicKey),
         )
 
@@ -93,6 +106,10 @@ class Uplink:
 
     async def receipts_of(self, order: str) -> Sequence[IssuedReceipt]:
         return [r for r in self._journal.receipts() if r.order == order]
+
+    async def receipts_at(self, positions: Collection[int]) -> Sequence[IssuedReceipt]:
+        # The journal gives them in the order of the log.
+        return [r for place, r in enumerate(self._journal.receipts()) if place in positions]
 
     async def receipt_acknowledged(self, order: str, kind: Kind) -> None:
         if await self._disk.run(self._journal.acknowledge, order, kind):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from privacy.clock import Clock
@@ -16,7 +16,12 @@ from privacy.store import Barrier, Disk, Erasure, Store
 
 log = logging.getLogger(__name__)
 
+Prepare = Callable[[Scope, datetime], Awaitable[None]]
 Observer = Callable[[PurgeOrder, Kind, Receipt], Awaitable[None]]
+
+
+async def _nothing(_scope: Scope, _reach: datetime) -> None:
+    """Nothing has to be done before."""
 
 
 class Eraser:
@@ -25,6 +30,7 @@ class Eraser:
     Args:
         stores: everything that keeps personal data; what is not here gets none.
         issuer: gateway and epoch, as receipts name it.
+        prepare: given scope and reach before anything is erased, for what has to be done while it can still be read.
         observe: told of each receipt once it is durable.
     """
 
@@ -40,6 +46,7 @@ class Eraser:
         disk: Disk,
         clock: Clock,
         observe: Observer,
+        prepare: Prepare = _nothing,
     ) -> None:
         self._stores = tuple(stores)
         self._journal = journal
@@ -49,6 +56,7 @@ class Eraser:
         self._barrier = barrier
         self._disk = disk
         self._clock = clock
+        self._prepare = prepare
         self._observe = observe
         self._wake = asyncio.Event()
         for order in journal.unfinished():
@@ -77,14 +85,36 @@ class Eraser:
         """
         while True:
             self._wake.clear()
-            for order in self._journal.unfinished():
-                await self.carry_out(order)
+            await self.finish()
             await self._wake.wait()
 
+    async def finish(self) -> None:
+        """Carry out every order in the journal. One that cannot be finished does not hold up the others.
+
+        Raises:
+            StoreBroken: the first that could not; call again.
+        """
+        broken: StoreBroken | None = None
+        for order in self._journal.unfinished():
+            try:
+                await self.carry_out(order)
+            except StoreBroken as error:
+                broken = broken or error
+        if broken:
+            raise broken
+
     async def carry_out(self, order: PurgeOrder) -> None:
-        """Both receipts for one order."""
+        """Both receipts for one order; then its text dies."""
         counts, reach = await self._count(order)
         await self._disk.run(self._barrier.raise_for, order.id, order.scope, reach)
+        await self._prepare(order.scope, reach)
+        if "verified" not in self._journal.kinds(order.id):
+            await self._erase(order, counts, reach)
+            await self._verify(order, counts, reach)
+        await self._disk.run(self._journal.close)
+        await self._disk.run(self._barrier.settle, order.id)
+
+    async def _erase(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> None:
         erased = []
         for store in self._stores:
             # Also when the first receipt stands already: idempotent, and it mends what a scan found.
@@ -93,6 +123,8 @@ class Eraser:
             erased.append(_line(store, found, done.left))
         if "erased" not in self._journal.kinds(order.id):
             await self._issue(order, "erased", erased)
+
+    async def _verify(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> None:
         scanned = []
         for store in self._stores:
             left = await self._disk.run(store.scan, order.scope, reach)
@@ -101,7 +133,6 @@ class Eraser:
             # Never a verified receipt over something that still opens: the supervisor has us try again.
             raise StoreBroken(f"after an erasure the scan could still open records of {', '.join(open_still)}")
         await self._issue(order, "verified", scanned)
-        await self._disk.run(self._barrier.settle, order.id, self._clock.now())
 
     async def _count(self, order: PurgeOrder) -> tuple[dict[str, int], datetime]:
         if (known := self._journal.counts(order.id)) is not None:

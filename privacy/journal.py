@@ -12,11 +12,13 @@ from pathlib import Path
 
 import msgspec
 
+from privacy.errors import OrderRefused, StoreBroken
 from privacy.merkle import Tree
 from privacy.orders import PurgeOrder, journaled_order
-from privacy.receipts import Kind, LogPosition
+from privacy.receipts import Kind, LogPosition, OrderReference
 from privacy.seal import Keys
 from privacy.sealed_log import SealedLog
+from privacy.signing import unverified_claims
 
 log = logging.getLogger(__name__)
 
@@ -91,16 +93,17 @@ class Journal:
         self._entries: dict[str, _Entry] = {}
         self._receipts: list[tuple[str, Kind]] = []
         self._tree = Tree()
-        for sequence, payload in self._log.replay():
-            try:
-                self._apply(msgspec.json.decode(payload, type=_Line))
-            except (msgspec.ValidationError, KeyError):
-                log.warning("journal: line %d makes no sense and is passed over", sequence)
-        self._close_finished()
+        self._read()
+        try:
+            self.close()
+        except StoreBroken as error:
+            # A full medium must not keep the gateway from starting: `unfinished` names them until they are closed.
+            log.warning("journal: the text of finished orders could not be removed yet: %s", error)
 
     def admit(self, order: PurgeOrder) -> bool:
         """Write the intent. False when this id stands here already: the id alone decides."""
-        if order.id in self._entries:
+        known = self._entries.get(order.id)
+        if known and (known.order or "verified" in known.receipts):
             return False
         self._write(_Intent(order.jws))
         return True
@@ -115,9 +118,29 @@ class Journal:
         return (entry.counts, entry.reach) if entry.counts is not None and entry.reach is not None else None
 
     def receipt(self, order: str, kind: Kind, jws: str, at: datetime) -> None:
-        """Write a receipt; with the verified one the order's text dies."""
+        """Write a receipt."""
         self._write(_Receipt(order, kind, jws, at))
-        self._close_finished()
+
+    def close(self) -> None:
+        """Let the text of the orders die that have their verified receipt. Idempotent."""
+        finished = {id_ for id_, e in self._entries.items() if e.order is not None and "verified" in e.receipts}
+        if not finished:
+            return
+
+        def keep(_sequence: int, payload: bytes) -> bytes | None:
+            try:
+                line = msgspec.json.decode(payload, type=_Line)
+                if isinstance(line, _Found) and line.order in finished:
+                    return None
+                if isinstance(line, _Intent) and (order := _order(line)).id in finished:
+                    return msgspec.json.encode(_Closed(order.id, order.issuer, order.sequence, order.sha256))
+            except ValueError:
+                pass  # passed over when it was read, and kept for whoever understands it
+            return payload
+
+        self._log.rewrite(keep)
+        for id_ in finished:
+            self._entries[id_].order = None
 
     def acknowledge(self, order: str, kind: Kind) -> bool:
         """Note that the backend has this receipt; False when it is unknown or was noted before."""
@@ -128,8 +151,8 @@ class Journal:
         return True
 
     def unfinished(self) -> list[PurgeOrder]:
-        """The orders without a verified receipt, oldest first."""
-        return [e.order for e in tuple(self._entries.values()) if e.order is not None and "verified" not in e.receipts]
+        """The orders that are not closed, oldest first: without both receipts, or with their text still alive."""
+        return [e.order for e in tuple(self._entries.values()) if e.order is not None]
 
     def kinds(self, order: str) -> frozenset[Kind]:
         """The receipts this order has."""
@@ -157,41 +180,71 @@ class Journal:
         """Whether this id stands here."""
         return order in self._entries
 
+    def _read(self) -> None:
+        passed_over = []
+        for sequence, payload in self._log.replay():
+            try:
+                self._apply(msgspec.json.decode(payload, type=_Line))
+            except (ValueError, KeyError):  # msgspec's errors are ValueErrors
+                passed_over.append(str(sequence))
+        if passed_over:
+            log.error(
+                "journal: what stands in line %s cannot be read and is passed over; an order among it is not carried"
+                " out before it comes again",
+                ", ".join(passed_over),
+            )
+
     def _write(self, line: _Line) -> None:
         self._log.append([msgspec.json.encode(line)])
         self._apply(line)
 
     def _apply(self, line: _Line) -> None:
         match line:
-            case _Intent(jws):
-                order = journaled_order(jws)
-                self._entries[order.id] = _Entry(order.issuer, order.sequence, order.sha256, order)
+            case _Intent():
+                order = _order(line)
+                self._enter(order.id, _Entry(order.issuer, order.sequence, order.sha256, order))
             case _Closed(id_, issuer, sequence, sha256):
-                self._entries[id_] = _Entry(issuer, sequence, sha256, None)
+                self._enter(id_, _Entry(issuer, sequence, sha256, None))
             case _Found(id_, counts, reach):
                 self._entries[id_].counts = counts
                 self._entries[id_].reach = reach.astimezone(UTC)
             case _Receipt(id_, kind):
+                if id_ not in self._entries:
+                    # Its intent could not be read; without this receipt those after it would not verify.
+                    self._entries[id_] = _known_by(line)
                 self._entries[id_].receipts[kind] = line
                 self._receipts.append((id_, kind))
                 self._tree.add(line.jws.encode())
             case _Acknowledged(id_, kind):
                 self._entries[id_].acknowledged.add(kind)
 
-    def _close_finished(self) -> None:
-        """Let the text of finished orders die. After a crash in between, the next start does it."""
-        finished = {id_ for id_, e in self._entries.items() if e.order is not None and "verified" in e.receipts}
-        if not finished:
-            return
+    def _enter(self, order: str, entry: _Entry) -> None:
+        if known := self._entries.get(order):
+            # Its first intent could not be read, but its receipt could.
+            entry.receipts, entry.acknowledged = known.receipts, known.acknowledged
+        self._entries[order] = entry
 
-        def keep(_sequence: int, payload: bytes) -> bytes | None:
-            line = msgspec.json.decode(payload, type=_Line)
-            if isinstance(line, _Found) and line.order in finished:
-                return None
-            if isinstance(line, _Intent) and (order := journaled_order(line.jws)).id in finished:
-                return msgspec.json.encode(_Closed(order.id, order.issuer, order.sequence, order.sha256))
-            return payload
 
-        self._log.rewrite(keep)
-        for id_ in finished:
-            self._entries[id_].order = None
+def _order(intent: _Intent) -> PurgeOrder:
+    """The order of an intent.
+
+    Raises:
+        ValueError: it cannot be read, such as one that a later version wrote.
+    """
+    try:
+        return journaled_order(intent.jws)
+    except (OrderRefused, LookupError) as error:
+        raise ValueError("not an order of this version") from error
+
+
+def _known_by(receipt: _Receipt) -> _Entry:
+    """What a receipt says of its order; the sequence is not in it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        reference = msgspec.convert(unverified_claims(receipt.jws.encode())["order"], OrderReference)
+    except LookupError as error:
+        raise ValueError("not a receipt") from error
+    return _Entry(reference.issuer, 0, reference.sha256, None)

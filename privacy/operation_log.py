@@ -16,7 +16,6 @@ from privacy.sealed_folder import Concerns, SealedFolder
 from privacy.store import Erasure
 
 PURPOSE = "operation-log"
-LIMIT = timedelta(hours=72)
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
@@ -39,10 +38,11 @@ class OperationLog:
     classes = frozenset({RecordClass.OP_LOG})
     tier = Tier.UNLINKED
 
-    def __init__(self, directory: Path, keys: Keys, limit: timedelta = LIMIT) -> None:
+    def __init__(self, directory: Path, keys: Keys, limit: timedelta) -> None:
         self._files = SealedFolder(directory, keys, PURPOSE, _concerns)
         self._name_key = keys.derive(f"{PURPOSE}-names")
-        self._limit = limit
+        self.limit = limit
+        """How long an entry lives at the most."""
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Store `entries` durably. One call is one fsync a day touched, so gather what comes together.
@@ -62,16 +62,9 @@ class OperationLog:
     def expire(self, now: datetime) -> int:
         """Drop what is older than the limit; returns how many entries went.
 
-        Days that are over as a whole are unlinked; of the one on the edge, the rest is written anew. Pass the time
-        of the next run rather than of this one, and nothing is ever late.
+        Pass the time of the next run rather than of this one, and nothing is ever late.
         """
-        due = now - self._limit
-        gone = 0
-        for name in self._files.names():
-            oldest = self._files.state(name).oldest
-            if oldest is None or oldest <= due:
-                gone += self._files.keep(name, lambda item: item.at is not None and item.at > due)
-        return gone
+        return sum(self._files.expire(now - self.limit))
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         return self._files.find(scope, before)

@@ -4,6 +4,7 @@ The claims are those of a JWT (RFC 7519) plus `seq`, `form`, `ground` and `scope
 `<gateway>/<epoch>`, so that an order for the box's former life cannot reach its present one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -89,8 +90,11 @@ class PurgeOrder:
             raise TypeError("only `verify_order` makes a PurgeOrder")
 
     def reaches_to(self, now: datetime) -> datetime:
-        """What was captured before this time is in its reach."""
-        return self.issued if self.form is Form.POINT else now
+        """What was captured before this time is in its reach.
+
+        Never the future: an issuer whose clock is ahead must not reach pictures that are yet to be taken.
+        """
+        return min(self.issued, now) if self.form is Form.POINT else now
 
 
 def sign_order(key: SigningKey, claims: Claims) -> str:
@@ -98,8 +102,13 @@ def sign_order(key: SigningKey, claims: Claims) -> str:
     return key.sign(TYP, msgspec.json.encode(claims))
 
 
-def verify_order(compact: bytes, *, audience: str, trust: Trust, clock: Clock) -> PurgeOrder:
+def verify_order(
+    compact: bytes, *, audience: str, trust: Trust, clock: Clock, known: Callable[[str], bool] = lambda _id: False
+) -> PurgeOrder:
     """Turn bytes from anywhere into an order, or refuse them.
+
+    `known` says whether an id stands in the journal. Such an order may come after its end: it has been obeyed, and
+    whoever sends it again asks for its receipts.
 
     Raises:
         OrderRefused: `code` is one of size, form, algorithm, header, type, key, signature, claims, audience, expired,
@@ -116,7 +125,7 @@ def verify_order(compact: bytes, *, audience: str, trust: Trust, clock: Clock) -
         raise OrderRefused("audience", "it is for another gateway, or for an earlier enrolment of this one")
     if not 0 < claims.exp - claims.iat <= LONGEST_LIFE.total_seconds():
         raise OrderRefused("lifetime", f"an order lives more than 0 and at most {LONGEST_LIFE.days} days")
-    if claims.exp <= clock.now().timestamp():
+    if claims.exp <= clock.now().timestamp() and not known(claims.jti):
         raise OrderRefused("expired", "it came after its end", hint="the backend must issue it anew")
     if not claims.scope.named:
         raise OrderRefused("scope", "its scope names nothing", hint='to erase all there is, say "everything": true')

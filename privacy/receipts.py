@@ -1,7 +1,8 @@
 """Receipts: the signed statement of what an order did, store by store. Sign, verify.
 
-A receipt binds the order by the hash of its JWS and holds no other identifier of anybody. What it claims: this build
-carried out that order over these stores, at these tiers. Never: that no copy exists elsewhere.
+A receipt binds the order by its id, its issuer and the hash of its JWS; of what was erased it holds no identifier.
+What it claims: this build carried out that order over these stores, at these tiers. Never: that no copy exists
+elsewhere.
 """
 
 from collections.abc import Mapping

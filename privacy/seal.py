@@ -52,7 +52,7 @@ class Seal:
 class Keys:
     """The gateway's root key in a file, and the keys derived from it by purpose.
 
-    The slice's key store: one root in a file of mode 0600, so that what is erased is erased by unlinking (tier C).
+    The root lies in a file of mode 0600 and cannot be exchanged, so what is erased is erased by unlinking (tier C).
     """
 
     def __init__(self, root: bytes, random_bytes: RandomBytes = os.urandom) -> None:

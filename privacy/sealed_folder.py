@@ -67,18 +67,21 @@ class SealedFolder:
         self._states: dict[str, FileState] = {}
         try:
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for leftover in directory.glob(f"*{SUFFIX}.new"):
-                leftover.unlink()
         except OSError as error:
             raise StoreBroken(f"cannot use {directory}: {error.strerror}", hint="see `portvakt doctor`") from error
 
     def names(self) -> list[str]:
         """The files that are there, in the order of their names; read from the disk."""
-        paths = self._directory.glob(f"*{SUFFIX}")
-        return sorted(path.stem for path in paths if _NAME.fullmatch(path.stem) and path.is_file())
+        try:
+            paths = [path for path in self._directory.iterdir() if path.suffix == SUFFIX]
+            return sorted(path.stem for path in paths if _NAME.fullmatch(path.stem) and path.is_file())
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot list {self._directory}: {error.strerror}", hint="see `portvakt doctor`"
+            ) from error
 
     def append(self, name: str, records: Sequence[tuple[Concerns, bytes]]) -> int:
-        """Add records to the file `name`, durably, all or none; returns the sequence of the first."""
+        """Add records to the file `name`, as `SealedLog.append`; returns the sequence of the first."""
         first = self.log(name).append([payload for _, payload in records])
         state = self.state(name)
         times = [concerns.at for concerns, _ in records] + ([state.oldest] if state.oldest else [])
@@ -122,8 +125,23 @@ class SealedFolder:
             remove(self._directory / (name + SUFFIX))
             self._logs.pop(name, None)
             self._states.pop(name, None)
-        if names:
-            sync_directory(self._directory)
+        try:
+            if names:
+                sync_directory(self._directory)
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot remove files of {self._directory}: {error.strerror}", hint="see `portvakt doctor`"
+            ) from error
+
+    def expire(self, due: datetime) -> Iterator[int]:
+        """Drop what was not written after `due`, a file at each step; yields how many records went.
+
+        A file that is due as a whole is unlinked; of one on the edge, the rest is written anew.
+        """
+        for name in self.names():
+            oldest = self.state(name).oldest
+            if oldest is None or oldest <= due:
+                yield self.keep(name, lambda item: item.at is not None and item.at > due)
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """As `Store.find`."""

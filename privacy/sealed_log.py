@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from privacy.errors import SealBroken, StoreBroken
-from privacy.files import sync_directory, write_new
+from privacy.files import sync_directory, write_all, write_new
 from privacy.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class SealedLog:
         self._purpose = purpose
         self._next = 0
         self._size = 0
+        self._torn = False
+        """An append failed and could not be cut off: what lies past `_size` was never written, as far as we said."""
         self._open()
 
     @property
@@ -57,18 +59,26 @@ class SealedLog:
         return self._size
 
     def append(self, payloads: Sequence[bytes]) -> int:
-        """Add `payloads` durably, all or none; returns the sequence of the first."""
+        """Add `payloads` durably; returns the sequence of the first.
+
+        Of what was cut short by a power cut, the next start finds as many as were whole on the medium: a prefix, in
+        order. Where this raises, none of them is seen any more before the process ends, and at most such a prefix
+        after it.
+        """
         first = self._next
         data = b"".join(self._record(first + i, payload) for i, payload in enumerate(payloads))
         try:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
             try:
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
+                if self._torn:
+                    os.ftruncate(handle, self._size)
+                write_all(handle, data)
                 os.fdatasync(handle)
+                self._torn = False
             except OSError:
+                self._torn = True
                 os.ftruncate(handle, self._size)
+                self._torn = False
                 raise
             finally:
                 os.close(handle)
@@ -88,7 +98,7 @@ class SealedLog:
     def rewrite(self, keep: Callable[[int, bytes], bytes | None]) -> int:
         """Write the log anew with what `keep` returns for each record (None drops it); returns how many were dropped.
 
-        Sequences stay. The change is durable, or (StoreBroken) the old file is untouched.
+        Sequences stay. The change is durable, or (StoreBroken) there is the old file or the new one, whole.
         """
         kept = [_file_header(self._next)]
         dropped = 0
@@ -99,14 +109,21 @@ class SealedLog:
             else:
                 kept.append(self._record(sequence, new))
         data = b"".join(kept)
-        write_new(self._path, data)
-        self._size = len(data)
+        before = self._inode()
+        try:
+            write_new(self._path, data)
+        finally:
+            # Also where it failed: that may have been the sync of the directory, with the new file in place.
+            if self._inode() != before:
+                self._size, self._torn = len(data), False
         return dropped
 
     def _open(self) -> None:
-        leftover = self._path.with_name(self._path.name + ".new")
-        leftover.unlink(missing_ok=True)
-        if not self._path.exists():
+        try:
+            missing = not self._path.exists()
+        except OSError as error:
+            raise self._unreadable(error) from error
+        if missing:
             write_new(self._path, _file_header(0))
         data = self._read()
         if not data.startswith(FILE_MAGIC) or data[:FILE_BYTES] != _file_header(_first_free(data)):
@@ -136,11 +153,19 @@ class SealedLog:
 
     def _read(self) -> bytes:
         try:
-            return self._path.read_bytes()
+            data = self._path.read_bytes()
         except OSError as error:
-            raise StoreBroken(
-                f"cannot read {self._path.name}: {error.strerror}", hint="see `portvakt doctor`"
-            ) from error
+            raise self._unreadable(error) from error
+        return data[: self._size] if self._torn else data
+
+    def _inode(self) -> int:
+        try:
+            return self._path.stat().st_ino
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> StoreBroken:
+        return StoreBroken(f"cannot read {self._path.name}: {error.strerror}", hint="see `portvakt doctor`")
 
     def _record(self, sequence: int, payload: bytes) -> bytes:
         sealed = self._seal.close(payload, self._bound_to(sequence))

@@ -25,7 +25,6 @@ from privacy.store import Erasure
 log = logging.getLogger(__name__)
 
 PURPOSE = "spool"
-LIMIT = timedelta(hours=72)
 CAP = 16 * 1024 * 1024
 LARGEST_SEGMENT = 256 * 1024
 """Bytes; an acknowledgement rewrites at most this much."""
@@ -46,16 +45,24 @@ class _StoredLine(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Open(msgspec.Struct, frozen=True):
-    """The batch that has been handed out: the records of `segment` up to the sequence `last`."""
+    """The batch that has been handed out: the records of `segment` up to the sequence `last`.
+
+    Records only ever go, and neither this segment's name nor a sequence is used twice: while `lines` of them can be
+    read, they are the same lines.
+    """
 
     id: str
     segment: str
     last: int
+    lines: int = 0
 
 
 class _State(msgspec.Struct, frozen=True):
     open: _Open | None = None
     dropped: dict[str, int] = {}
+    highest: int = 0
+    """The newest segment when a batch was last handed out: none up to it is made again, so that no batch that was
+    ever handed out can come to mean other lines."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -69,7 +76,7 @@ class Spool:
     classes = frozenset({RecordClass.OP_LOG})
     tier = Tier.UNLINKED
 
-    def __init__(self, directory: Path, keys: Keys, limit: timedelta = LIMIT, cap: int = CAP) -> None:
+    def __init__(self, directory: Path, keys: Keys, limit: timedelta, cap: int = CAP) -> None:
         self._files = SealedFolder(directory, keys, PURPOSE, _concerns)
         self._random_bytes = keys.random_bytes
         self._limit = limit
@@ -78,6 +85,7 @@ class Spool:
         self._state_path = directory / "state"
         self._seal = keys.seal(f"{PURPOSE}-state")
         self._state = self._read_state()
+        self._forget_gone_batch()
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -105,21 +113,27 @@ class Spool:
         if not records:
             return
         self._files.append(self._newest(), records)
-        self._make_room()
+        try:
+            self._make_room()
+        except StoreBroken as error:
+            # The lines are on disk: raised, this would have the caller bring them again. The next call makes room.
+            log.warning("the spool could not make room: %s", error)
 
     def next_batch(self, max_lines: int) -> Batch | None:
-        """The oldest lines that wait; the same batch until it is acknowledged, whatever `max_lines` says then."""
-        while True:
-            handed = self._state.open or self._hand_out(max_lines)
-            if handed is None:
-                return None
-            lines = [
-                _line(payload) for sequence, _, payload in self._records(handed.segment) if sequence <= handed.last
-            ]
-            if any(lines):
-                return Batch(handed.id, tuple(redacted(line.text) for line in lines if line))
-            # All of it was erased, expired or dropped meanwhile, or cannot be read: done with.
-            self.acknowledge(handed.id)
+        """The oldest lines that wait; the same batch until it is acknowledged, whatever `max_lines` says then.
+
+        Of a batch that was thinned meanwhile, by an erasure or the limit, the rest goes out under another id.
+        """
+        handed = self._state.open or self._hand_out(max_lines)
+        while handed:
+            lines = self._lines(handed.segment, handed.last)
+            if lines and len(lines) == handed.lines:
+                return Batch(handed.id, lines)
+            if not lines:
+                # All of it was erased, expired or dropped meanwhile, or cannot be read: done with.
+                self.acknowledge(handed.id)
+            handed = self._hand_out(max_lines)
+        return None
 
     def acknowledge(self, batch_id: str) -> bool:
         """Drop the batch that the other end has, durably; False where it is not the one that waits (a repetition)."""
@@ -129,18 +143,15 @@ class Spool:
         if handed.segment in self._files.names():
             sent = {f"{handed.segment}.{s}" for s, _, _ in self._records(handed.segment) if s <= handed.last}
             self._files.keep(handed.segment, lambda item: item.id not in sent)
-        self._write_state(_State(None, self._state.dropped))
+        self._write_state(msgspec.structs.replace(self._state, open=None))
         return True
 
     def expire(self, now: datetime) -> int:
         """Drop what is older than the limit, counted; returns how many lines. Pass the time of the next run."""
-        due = now - self._limit
         gone = 0
-        for name in self._files.names():
-            oldest = self._files.state(name).oldest
-            if oldest is None or oldest <= due:
-                gone += self._files.keep(name, lambda item: item.at is not None and item.at > due)
-        self._count(EXPIRED, gone)
+        for went in self._files.expire(now - self._limit):
+            self._count(EXPIRED, went)
+            gone += went
         return gone
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
@@ -166,9 +177,10 @@ class Spool:
         names = self._files.names()
         if names and self._files.log(names[-1]).size < self._segment_size:
             return names[-1]
-        # Also above the segment of a batch that was handed out and then erased: its id must not get other lines.
-        handed = [self._state.open.segment] if self._state.open else []
-        return f"{max(map(int, [*names, *handed]), default=0) + 1:010d}"
+        return f"{self._highest(names) + 1:010d}"
+
+    def _highest(self, names: Iterable[str]) -> int:
+        return max([self._state.highest, *(int(name) for name in names if name.isdecimal())])
 
     def _records(self, segment: str) -> Iterator[tuple[int, Item, bytes]]:
         if segment in self._files.names():
@@ -176,38 +188,46 @@ class Spool:
 
     def _hand_out(self, max_lines: int) -> _Open | None:
         """Decide what the next batch is, and write that down before anybody sees it."""
-        for segment in self._files.names():
+        names = self._files.names()
+        for segment in names:
             sequences = [sequence for sequence, _, _ in self._records(segment)]
             if sequences:
                 last = sequences[:max_lines][-1]
-                handed = _Open(self._random_bytes(16).hex(), segment, last)
-                self._write_state(_State(handed, self._state.dropped))
+                handed = _Open(self._random_bytes(16).hex(), segment, last, len(self._lines(segment, last)))
+                self._write_state(msgspec.structs.replace(self._state, open=handed, highest=self._highest(names)))
                 return handed
         return None
+
+    def _lines(self, segment: str, last: int) -> tuple[RedactedLine, ...]:
+        """The lines of `segment` up to the sequence `last` that can be read."""
+        lines = [_line(payload) for sequence, _, payload in self._records(segment) if sequence <= last]
+        return tuple(redacted(line.text) for line in lines if line)
 
     def _make_room(self) -> None:
         """Drop the oldest segments while all are larger than the cap together; never the newest."""
         names = self._files.names()
         sizes = [self._files.log(name).size for name in names]
-        surplus, victims = sum(sizes) - self._cap, 0
-        while surplus > 0 and victims < len(names) - 1:
-            surplus -= sizes[victims]
-            victims += 1
-        if victims:
-            lost = sum(self._files.state(name).count for name in names[:victims])
-            self._files.drop(names[:victims])
-            self._count(FULL, lost)
+        surplus = sum(sizes) - self._cap
+        for name, size in zip(names[:-1], sizes, strict=False):
+            if surplus <= 0:
+                break
+            surplus -= size
+            lost = self._files.state(name).count
+            self._files.drop([name])
             log.warning("the spool is full: dropped its %d oldest lines", lost)
+            self._count(FULL, lost)
 
     def _count(self, reason: str, lines: int) -> None:
         if lines:
             dropped = {**self._state.dropped, reason: self._state.dropped.get(reason, 0) + lines}
-            self._write_state(_State(self._state.open, dropped))
+            # Counted also where it cannot be written now: the next write takes it along.
+            self._state = msgspec.structs.replace(self._state, dropped=dropped)
+            self._write_state(self._state)
 
     def _read_state(self) -> _State:
-        if not self._state_path.exists():
-            return _State()
         try:
+            if not self._state_path.exists():
+                return _State()
             plain = self._seal.open(self._state_path.read_bytes(), PURPOSE.encode())
             state = msgspec.json.decode(plain, type=_State)
         except OSError as error:
@@ -216,10 +236,20 @@ class Spool:
             # It says only which batch was handed out: without it that batch goes out again under another id.
             log.warning("%s does not open; the last batch may go out twice", self._state_path.name)
             return _State()
-        if state.open and state.open.segment not in self._files.names():
-            # Acknowledged or dropped just before a crash; the segment's name may be used again.
-            return _State(None, state.dropped)
         return state
+
+    def _forget_gone_batch(self) -> None:
+        """A batch whose segment is gone was acknowledged, erased or dropped just before the last run ended."""
+        handed = self._state.open
+        if handed is None or handed.segment in self._files.names():
+            return
+        cleared = _State(None, self._state.dropped, max(self._state.highest, int(handed.segment)))
+        try:
+            self._write_state(cleared)
+        except StoreBroken as error:
+            # A full medium must not keep the gateway from starting; the next write takes this along.
+            self._state = cleared
+            log.warning("the spool's state could not be written yet: %s", error)
 
     def _write_state(self, state: _State) -> None:
         write_new(self._state_path, self._seal.close(msgspec.json.encode(state), PURPOSE.encode()))

@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
 
+from privacy.clock import Clock, SystemClock
 from privacy.records import Item, RecordClass, Scope, Tier
 
-LONGEST_ON_ITS_WAY = timedelta(hours=1)
-"""Nothing takes longer from capture to the store; the deadlines of fetching and decoding are seconds."""
+LONGEST_ON_ITS_WAY = 120.0
+"""Seconds. Nothing takes longer from capture to the store: fetching and decoding have deadlines of 15 s together."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,23 +67,26 @@ class Barrier:
     that is full or broken. Stores ask here before they append and before they show, on the `Disk` thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._raised: dict[str, tuple[Scope, datetime]] = {}
-        self._settled: dict[str, datetime] = {}
+        self._settled: dict[str, float] = {}
 
     def raise_for(self, order: str, scope: Scope, reach: datetime) -> None:
         """From now on nothing in `scope` that was captured before `reach` is admitted."""
         self._raised[order] = (scope, reach)
 
-    def settle(self, order: str, now: datetime) -> None:
+    def settle(self, order: str) -> None:
         """`order` is done: its barrier can go once nothing that it reaches can be on its way any more."""
-        self._settled[order] = now
-        for old in [id_ for id_, at in self._settled.items() if abs(now - at) > LONGEST_ON_ITS_WAY]:
-            del self._settled[old]
-            self._raised.pop(old, None)
+        self._settled[order] = self._clock.monotonic()
 
     def admits(self, item: Item) -> bool:
         """Whether `item` may be stored, and may be shown."""
+        # By the clock that cannot be set: with wall time set back, a barrier of yesterday would reach what comes now.
+        now = self._clock.monotonic()
+        for order in [order for order, at in self._settled.items() if now - at > LONGEST_ON_ITS_WAY]:
+            del self._settled[order]
+            self._raised.pop(order, None)
         return not any(
             scope.covers(item) and (item.at is None or item.at < reach) for scope, reach in self._raised.values()
         )

@@ -5,26 +5,26 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from agent.backend import report
 from agent.backend.issue import issue
 from agent.backend.service import LARGEST_PACKET, Backend, Event, send
 from agent.backend.state import OrderRecord, State
+from agent.cli import output
+from agent.cloud.messages import PublicKey
 from agent.cloud.mqtt import Settings, connect
 from agent.config.model import Tls
 from agent.errors import AgentError, LinkDown
-from agent.supervisor import Service, Supervisor
+from agent.supervisor import Bug, Service, Supervisor
 from privacy.clock import SystemClock
 from privacy.errors import PrivacyError, StoreBroken
 from privacy.orders import LONGEST_LIFE, Form, Ground
@@ -62,6 +62,27 @@ def keys(
 
 
 @app.command()
+def enroll(
+    directory: Directory,
+    gateway: Annotated[str, typer.Option(help="Which gateway: its id.")],
+    *,
+    epoch: Annotated[int, typer.Option(help="Its enrolment epoch; a later one takes a new receipt key.", min=1)] = 1,
+    key: Annotated[Path | None, typer.Option("--key", help="Its public receipt key, a JWK.")] = None,
+) -> None:
+    """Declare a gateway: from one that nobody declared, `serve` takes nothing.
+
+    Without --key, the receipt key of its first hello is believed, and no other one from then on. A gateway that is
+    enrolled anew begins a new log with a new key: give its next --epoch.
+
+    Example: portvakt backend enroll --dir backend --gateway gw-1
+    """
+    with _one_line_errors():
+        enrolment = State(directory).enroll(gateway, epoch, _public_key(key) if key else None).enrolment()
+        pinned = enrolment.key.kid if enrolment and enrolment.key else "that of its first hello"
+        output.line(f"{gateway} is enrolled with epoch {epoch}; its receipt key is {pinned}")
+
+
+@app.command()
 def order(  # noqa: PLR0913 - the options of a verb
     directory: Directory,
     gateway: Annotated[str, typer.Option(help="For which gateway.")],
@@ -80,13 +101,15 @@ def order(  # noqa: PLR0913 - the options of a verb
 ) -> None:
     """Sign an order, keep it as pending, publish it, and print its id.
 
-    Pending orders are sent again by `serve` at each hello of the gateway, until its verified receipt has come.
+    A gateway that was not enrolled yet is enrolled with this epoch. Pending orders are sent again by `serve` at each
+    hello of the gateway, until its verified receipt has come.
 
     Example: portvakt backend order --dir backend --gateway gw-1 --epoch 1 --scope '{"cameras": ["front"]}'
     """
     with _one_line_errors():
+        state = State(directory)
         issued = issue(
-            State(directory),
+            state,
             gateway=gateway,
             epoch=epoch,
             scope=_scope(scope),
@@ -96,6 +119,7 @@ def order(  # noqa: PLR0913 - the options of a verb
             random_bytes=os.urandom,
             life=timedelta(days=days),
         )
+        _warn_of_a_later_epoch(state, gateway, epoch)
         if only_print:
             typer.echo(issued.jws)
             return
@@ -117,6 +141,14 @@ def serve(  # noqa: PLR0913 - the options of a verb
     cert: Cert = None,
     key: Key = None,
     client_id: Annotated[str, typer.Option(help="Names our session at the broker.")] = "portvakt-backend",
+    accept_new: Annotated[
+        bool,
+        typer.Option(
+            "--accept-new",
+            help="Enrol whatever gateway comes, and believe its first key: whoever may write to the broker fills this "
+            "folder. For a demonstration.",
+        ),
+    ] = False,
 ) -> None:
     """Serve gateways until stopped: one JSON line on stdout for each thing that happens.
 
@@ -126,7 +158,7 @@ def serve(  # noqa: PLR0913 - the options of a verb
         state = State(directory)
         state.issuer()
         tls = _tls(ca, cert, key)
-        asyncio.run(_serve(state, _settings(client_id, host, port, tls)))
+        asyncio.run(_serve(state, _settings(client_id, host, port, tls), accept_new=accept_new))
 
 
 @app.command()
@@ -136,9 +168,10 @@ def receipts(
     of_order: Annotated[str, typer.Option("--order", help="Of this order only.")] = "",
     as_json: Json = False,
 ) -> None:
-    """List the receipts, each verified anew.
+    """List the receipts in the order of each gateway's log, each verified anew, and the alarms.
 
-    Exits with 1 when one does not verify, or when --order names an order without a verified receipt.
+    Exits with 1 when one does not verify, when a gateway has contradicted itself, or when --order names an order
+    without a verified receipt.
 
     Example: portvakt backend receipts --dir backend --json
     """
@@ -167,13 +200,19 @@ def fleet(
     allowed: Annotated[float, typer.Option("--overdue-after", help="Hours until a pending order is overdue.")] = 24.0,
     as_json: Json = False,
 ) -> None:
-    """List each gateway with its last hello, its pending and its overdue orders.
+    """List each gateway with its last hello, its orders that are pending, its receipts, and its alarms.
+
+    Exits with 1 when an order is overdue, a receipt does not verify, or there is an alarm: the gateway was restored
+    from an old copy, or somebody changed its log. It stays until somebody has looked into it and has moved its file
+    away, from gateways/<gateway>/alarms.
 
     Example: portvakt backend fleet --dir backend --overdue-after 48
     """
     with _one_line_errors():
         rows = report.fleet(State(directory), SystemClock().now(), timedelta(hours=allowed))
         _show(rows, as_json=as_json)
+        if not all(row.well for row in rows):
+            raise typer.Exit(NO)
 
 
 class _BadInput(Exception):
@@ -187,7 +226,7 @@ def _one_line_errors() -> Iterator[None]:
     except (_BadInput, ValueError) as error:
         typer.echo(f"portvakt backend: {error}", err=True)
         raise typer.Exit(BAD_INPUT) from error
-    except (AgentError, PrivacyError) as error:
+    except (AgentError, PrivacyError, Bug) as error:
         typer.echo(f"portvakt backend: {error}", err=True)
         raise typer.Exit(NO) from error
 
@@ -197,6 +236,29 @@ def _scope(text: str) -> Scope:
         return msgspec.json.decode(text, type=Scope)
     except msgspec.MsgspecError as error:
         raise _BadInput(f'--scope is not one: {error}; it looks like {{"cameras": ["front"]}}') from error
+
+
+def _public_key(path: Path) -> PublicKey:
+    try:
+        jwk = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        if "d" in jwk:
+            raise _BadInput(f"{path} is a private key; give its public half")
+        return msgspec.convert(jwk, PublicKey)
+    except OSError as error:
+        raise _BadInput(f"cannot read {path}: {error.strerror}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _BadInput(f"{path} is no public Ed25519 key as a JWK: {error}") from error
+
+
+def _warn_of_a_later_epoch(state: State, gateway: str, epoch: int) -> None:
+    keeper = state.gateway(gateway)
+    last, enrolment = keeper.last_hello(), keeper.enrolment()
+    now = max(last.hello.epoch if last else 1, enrolment.epoch if enrolment else 1)
+    if now > epoch:
+        typer.echo(
+            f"portvakt backend: warning: {gateway} has epoch {now} now, and will refuse an order for epoch {epoch}",
+            err=True,
+        )
 
 
 def _tls(ca: Path | None, cert: Path | None, key: Path | None) -> Tls | None:
@@ -217,9 +279,9 @@ async def _publish(settings: Settings, issued: OrderRecord) -> None:
         await send(connection, issued, SystemClock())
 
 
-async def _serve(state: State, settings: Settings) -> None:
+async def _serve(state: State, settings: Settings, *, accept_new: bool) -> None:
     disk = Disk()
-    backend = Backend(settings, state, clock=SystemClock(), disk=disk, report=_print_event)
+    backend = Backend(settings, state, clock=SystemClock(), disk=disk, report=_print_event, accept_new=accept_new)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -237,16 +299,24 @@ def _print_event(event: Event) -> None:
     sys.stdout.flush()
 
 
-def _show(rows: list[Any], *, as_json: bool) -> None:
-    """Rows of one msgspec type, as JSON or as a table."""
+def _show(rows: Sequence[report.ReceiptRow | report.HelloRow | report.FleetRow], *, as_json: bool) -> None:
+    """Rows of one type, as JSON or as a table."""
     if as_json:
         typer.echo(msgspec.json.encode(rows).decode())
         return
-    table = Table()
-    for number, row in enumerate(rows):
-        fields = {name: value for name, value in msgspec.to_builtins(row).items() if name != "jws"}
-        if number == 0:
-            for name in fields:
-                table.add_column(name.replace("_", " "), overflow="fold")
-        table.add_row(*("" if value is None else str(value) for value in fields.values()))
-    Console().print(table if rows else "nothing yet")
+    heads = [name for name in rows[0].__struct_fields__ if name != "jws"] if rows else []
+    cells = [[_cell(getattr(row, name)) for name in heads] for row in rows]
+    output.as_table([name.replace("_", " ") for name in heads], cells, empty="nothing yet")
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "NO"
+        case datetime():
+            return output.moment(value)
+        case dict():
+            return ", ".join(f"{name} {number}" for name, number in value.items())
+    return str(value)

@@ -23,7 +23,9 @@ def issue(  # noqa: PLR0913 - what an order is made of, each by name
     random_bytes: RandomBytes,
     life: timedelta = LONGEST_LIFE,
 ) -> OrderRecord:
-    """Sign an order and keep it as pending; it is sent by whoever publishes it, and again at each hello.
+    """Sign an order and keep it as pending; whoever publishes it sends it, and it is sent again at each hello.
+
+    A gateway that nobody has declared yet is declared with this epoch.
 
     Raises:
         ValueError: the scope names nothing, or the gateway id is none.
@@ -33,6 +35,8 @@ def issue(  # noqa: PLR0913 - what an order is made of, each by name
         raise ValueError('the scope names nothing; to erase all there is, say {"everything": true}')
     key, name = state.issuer()
     keeper = state.gateway(gateway)
+    if keeper.enrolment() is None:
+        keeper.enroll(epoch, None)
     now = clock.now()
     # Up to the next full second: what was captured before this moment is in the reach of a point order.
     issued = math.ceil(now.timestamp())

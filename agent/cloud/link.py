@@ -1,6 +1,6 @@
 """The cloud link: one connection's worth of work. It never reconnects by itself; the supervisor calls it again.
 
-    hello ──► broker ─► backend ─► hello/ack: until then it is said again
+    hello ──► broker ─► backend ─► hello/ack: until then it is said again; what it lacks is sent again
     order ──► handler.order (verified, journaled) ──► PUBACK
     receipt ─► broker ─► backend ─► receipt/ack ─► handler.receipt_acknowledged: until then it is sent again
     log ────► broker ─► backend ─► log/ack ─────► handler.batch_acknowledged:  until then the same batch again
@@ -12,7 +12,7 @@ other end has not acknowledged goes out again.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
@@ -22,6 +22,7 @@ from agent.cloud import topics
 from agent.cloud.messages import Hello, HelloAck, LogAck, LogBatch, ReceiptAck, Refusal, decode
 from agent.cloud.mqtt import Connection, Message, Publication, Settings, connect
 from agent.cloud.orders import Admitted, Refused
+from agent.cloud.reasons import order_refused
 from agent.cloud.topics import Topics
 from agent.errors import LinkDown
 from privacy.clock import Clock
@@ -68,6 +69,9 @@ class CloudHandler(Protocol):
     async def receipts_of(self, order: str) -> Sequence[IssuedReceipt]:
         """Every receipt of this order, acknowledged or not; it came again, so somebody misses them."""
 
+    async def receipts_at(self, positions: Collection[int]) -> Sequence[IssuedReceipt]:
+        """The receipts at these places of the log, counted from 0, as far as there are any."""
+
     async def receipt_acknowledged(self, order: str, kind: Kind) -> None:
         """The backend has this receipt. Unknown ones are ignored."""
 
@@ -111,6 +115,7 @@ class CloudLink:
         self._receipts = asyncio.Event()
         self._lines = asyncio.Event()
         self._asked_again: set[str] = set()
+        self._lacking: set[int] = set()
 
     def receipt_issued(self) -> None:
         """A receipt is due: it goes out at once. Call on the event loop."""
@@ -183,8 +188,11 @@ class CloudLink:
                 case topics.ORDER:
                     await self._take_order(connection, message)
                 case topics.HELLO_ACK if heard := _decoded(message, HelloAck):
-                    if heard.sha256 == self._said:
+                    # Once a hello: whoever repeats the answer does not make us send the receipts again.
+                    if heard.sha256 == self._said and not self._greeted.is_set():
                         self._greeted.set()
+                        self._lacking.update(heard.lacking)
+                        self._receipts.set()
                 case topics.RECEIPT_ACK if ack := _decoded(message, ReceiptAck):
                     await self._handler.receipt_acknowledged(ack.order, ack.kind)
                     self._receipts.set()
@@ -200,7 +208,7 @@ class CloudLink:
                 self._asked_again.add(order)
                 self._receipts.set()
             case Refused(code, sha256, report=True):
-                log.warning("cloud: refused an order: %s", code)
+                log.warning("cloud: refused an order: %s", order_refused(code))
                 payload = msgspec.json.encode(Refusal(sha256=sha256, code=code))
                 await connection.publish(
                     self._topics.of(topics.REFUSAL), payload, expiry_seconds=REFUSAL_EXPIRY_SECONDS
@@ -210,10 +218,9 @@ class CloudLink:
         sent: dict[tuple[str, Kind], float] = {}
         while True:
             self._receipts.clear()
-            while self._asked_again:
-                for receipt in await self._handler.receipts_of(self._asked_again.pop()):
-                    await self._publish(connection, topics.RECEIPT, receipt.jws.encode())
-                    sent[receipt.order, receipt.kind] = self._clock.monotonic()
+            for receipt in await self._asked_for():
+                await self._publish(connection, topics.RECEIPT, receipt.jws.encode())
+                sent[receipt.order, receipt.kind] = self._clock.monotonic()
             due = await self._handler.receipts_due()
             sent = {key: sent[key] for receipt in due if (key := (receipt.order, receipt.kind)) in sent}
             for receipt in due:
@@ -222,6 +229,17 @@ class CloudLink:
                     await self._publish(connection, topics.RECEIPT, receipt.jws.encode())
                     sent[key] = self._clock.monotonic()
             await _woken(self._receipts, min(map(self._seconds_left, sent.values()), default=None))
+
+    async def _asked_for(self) -> list[IssuedReceipt]:
+        """Those whose order came again; and those that the backend lacks though it has acknowledged them."""
+        asked: list[IssuedReceipt] = []
+        while self._asked_again:
+            asked += await self._handler.receipts_of(self._asked_again.pop())
+        if self._lacking:
+            positions, self._lacking = self._lacking, set()
+            # The others are on their way, or go out again in their own time.
+            asked += [receipt for receipt in await self._handler.receipts_at(positions) if receipt.acknowledged]
+        return asked
 
     async def _send_lines(self, connection: Connection) -> None:
         sent: tuple[str, float] | None = None

@@ -1,7 +1,7 @@
 """What crosses the broker besides orders and receipts, which are JWS: JSON objects of these types.
 
 Readers ignore members that they do not know, so that a later version can add some. Nothing here makes a gateway do
-anything but stop repeating itself.
+anything but stop repeating itself, or repeat a receipt.
 """
 
 from typing import Annotated, Literal, TypeVar
@@ -10,10 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from privacy.orders import UuidV7
-from privacy.receipts import Kind
+from privacy.receipts import Kind, LogPosition
 from privacy.records import Identifier
 
 T = TypeVar("T")
+
+MOST_LACKING = 64
+"""Receipts that are asked for at once; the next hello asks for more."""
 
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0, lt=2**53)]
@@ -33,6 +36,8 @@ class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """A gateway says who it is and how far it has come; the cloud sends again what it has no receipt for."""
 
+    id: UuidV7
+    """Of this one saying. A broker may deliver an old hello again; that must not pass for a log that became smaller."""
     gateway: Identifier
     epoch: Annotated[int, Meta(ge=1)]
     software: Annotated[str, Meta(max_length=80)]
@@ -40,6 +45,10 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """The highest order sequence that it has journaled, by issuer."""
     receipts: Count
     """How many receipts stand in its journal."""
+    acknowledged: Count
+    """How many of them the cloud has acknowledged."""
+    log: LogPosition
+    """The head of its log of receipts. Not signed: the receipts are, each with the head before it."""
     receipt_key: PublicKey
     """What its receipts are signed with."""
 
@@ -49,6 +58,8 @@ class HelloAck(msgspec.Struct, frozen=True, kw_only=True):
 
     sha256: Sha256
     """Of the hello's payload."""
+    lacking: Annotated[tuple[Count, ...], Meta(max_length=MOST_LACKING)] = ()
+    """Places in the log, counted from 0, whose receipts are not there: send them again, acknowledged or not."""
 
 
 class ReceiptAck(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from agent.cloud.allowance import Allowance
 from privacy.clock import Clock
 from privacy.errors import OrderRefused
 from privacy.orders import PurgeOrder, verify_order
@@ -40,10 +41,11 @@ class OrderDesk:
         audience: gateway and enrolment epoch, `<gateway>/<epoch>`.
         trust: whose orders count.
         admit: `Eraser.admit`: journals, and returns False for an id that it knows.
+        known: `Journal.known`: such an order gets its receipts again, even after its end.
         refused: told (code, SHA-256 of the payload) of each refusal that is reported; for the operation log.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
         self,
         *,
         audience: str,
@@ -51,13 +53,15 @@ class OrderDesk:
         clock: Clock,
         admit: Callable[[PurgeOrder], Awaitable[bool]],
         refused: Callable[[str, str], None],
+        known: Callable[[str], bool] = lambda _id: False,
     ) -> None:
         self._audience = audience
         self._trust = trust
         self._clock = clock
         self._admit = admit
         self._tell_refused = refused
-        self._reports = _Allowance(clock)
+        self._known = known
+        self._reports = Allowance(clock, at_once=REPORTS_AT_ONCE, seconds=SECONDS_PER_REPORT)
         self.refusals: Counter[str] = Counter()
         """How many were refused, by code; reported or not."""
 
@@ -70,7 +74,9 @@ class OrderDesk:
         if retained:
             return self._refuse("retained", payload)
         try:
-            order = verify_order(payload, audience=self._audience, trust=self._trust, clock=self._clock)
+            order = verify_order(
+                payload, audience=self._audience, trust=self._trust, clock=self._clock, known=self._known
+            )
         except OrderRefused as error:
             return self._refuse(error.code, payload)
         return Admitted(order.id, new=await self._admit(order))
@@ -81,21 +87,3 @@ class OrderDesk:
         if refused.report:
             self._tell_refused(code, refused.sha256)
         return refused
-
-
-class _Allowance:
-    """A token bucket: `REPORTS_AT_ONCE`, refilled one each `SECONDS_PER_REPORT`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._left = float(REPORTS_AT_ONCE)
-        self._counted = clock.monotonic()
-
-    def take(self) -> bool:
-        now = self._clock.monotonic()
-        self._left = min(REPORTS_AT_ONCE, self._left + (now - self._counted) / SECONDS_PER_REPORT)
-        self._counted = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True

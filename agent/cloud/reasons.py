@@ -25,6 +25,29 @@ _REASONS = {
     0x9F: ("we connect too often", ""),
 }
 
+_ORDERS = {
+    "algorithm": "it is not signed with Ed25519",
+    "audience": "it is for another gateway, or for an earlier enrolment of this one",
+    "claims": "a claim is missing or malformed",
+    "expired": "it came after its end",
+    "form": "it is no compact JWS",
+    "header": "its header carries a key or a critical extension",
+    "issuer": "it names another issuer than the one whose key signed it",
+    "key": "its key is not trusted here",
+    "lifetime": "it wants to live for longer than an order may",
+    "retained": "the broker keeps it for whoever comes; orders are never retained",
+    "scope": "its scope names nothing",
+    "signature": "its signature is wrong",
+    "size": "it is larger than 8 KiB",
+    "type": "it is no purge order",
+}
+"""Fixed sentences: nothing of what a stranger wrote gets into the log."""
+
+
+def order_refused(code: str) -> str:
+    """Why an order was refused, with `code` itself for whoever searches."""
+    return f"{_ORDERS.get(code, 'it is not as it must be')} ({code})"
+
 
 def refused(code: int, *, doing: str) -> LinkDown:
     """The broker answered with a reason code of 0x80 or above.

@@ -1,6 +1,7 @@
 """The four flows, driven and measured from outside: the API that the page uses, and the backend's own folder."""
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from statistics import quantiles
@@ -9,7 +10,7 @@ from typing import Any
 
 from agent.backend.issue import issue
 from agent.backend.service import send
-from agent.backend.state import State
+from agent.backend.state import GatewayState, State
 from agent.cloud.mqtt import Settings, connect
 from agent.demo.layout import GATEWAY, LAMP_CODE, Layout
 from agent.demo.visitor import Visitor
@@ -152,21 +153,43 @@ async def _log(layout: Layout, visitor: Visitor) -> Flow:
     keeper = State(layout.backend).gateway(GATEWAY)
     times = []
     for value in (True, False, True):
-        before = len(keeper.lines())
+        before = _commands(keeper)
         began = perf_counter()
         await visitor.post("/api/devices/heat-pump/commands", {"capability": ON_OFF, "value": value})
 
         async def arrived(before: int = before) -> bool:
-            return any('"command_done"' in line for line in keeper.lines()[before:])
+            return _commands(keeper) > before
 
         if not await _wait(arrived, WAIT_SECONDS):
             break
         times.append(perf_counter() - began)
-    lines = keeper.lines()
-    secrets = [layout.camera_password, "Heat pump", "Front door", "front-door", "127.0.0.1", "Kari", "Storgata"]
+    acknowledged = await visitor.see(
+        lambda s: any('"command_done"' in line["line"] and line["state"] == "uploaded" for line in s["log"]),
+        WAIT_SECONDS,
+    )
+    lines, secrets = keeper.lines(), await _secrets(layout, visitor)
     leaks = sum(secret.lower() in line.lower() for line in lines for secret in secrets)
-    done = f"{len(lines)} redacted lines reached the backend and were acknowledged; {leaks} of them held a known value"
-    return _flow(len(times) == 3 and leaks == 0, done, {"lines": len(lines), "leaks": leaks}, times)  # noqa: PLR2004
+    return _flow(
+        len(times) == 3 and acknowledged and leaks == 0,  # noqa: PLR2004 - as often as above
+        f"{len(lines)} redacted lines reached the backend and were acknowledged;"
+        f" {leaks} of them held one of {len(secrets)} values of the household",
+        {"lines": len(lines), "leaks": leaks},
+        times,
+    )
+
+
+def _commands(keeper: GatewayState) -> int:
+    """How many uploaded lines say that a command was carried out."""
+    return sum('"command_done"' in line for line in keeper.lines())
+
+
+async def _secrets(layout: Layout, visitor: Visitor) -> set[str]:
+    """What must not be in any uploaded line: names and ids of things and people, addresses, passwords."""
+    state = await visitor.state()
+    registry = json.loads(layout.registry.read_text(encoding="utf-8"))
+    people = {value for person in registry["people"] for value in person.values()}
+    things = {text for thing in (*state["devices"], *state["cameras"]) for text in (thing["id"], thing["name"])}
+    return people | things | set(registry["addresses"]) | {layout.camera_password, "127.0.0.1"}
 
 
 def _reported(state: dict[str, Any], device: str, capability: str) -> object:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from agent.errors import ConfigInvalid
+
 LAMP_CODE = "031-45-154"
 """Printed on the terminal, as it would be printed on a real lamp."""
 GATEWAY = "gw-demo"
@@ -81,6 +83,10 @@ class Layout:
         return self.root / "api.sock"
 
     @property
+    def registry(self) -> Path:
+        return self.root / "household.json"
+
+    @property
     def backend(self) -> Path:
         return self.root / "backend"
 
@@ -90,13 +96,16 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
 
     Args:
         root: an empty folder that only this user can enter.
-        page_port: where the page shall be; None takes 8480, or any free port where that is taken.
+        page_port: where the page shall be; None takes 8480, or any free port where that is taken, and 0 a free one.
         interval: seconds between two pictures.
         keep: seconds that a picture lives: shortened, so that one can watch it go.
+
+    Raises:
+        ConfigInvalid: `page_port` is in use.
     """
     layout = Layout(
         root=root,
-        page_port=page_port if page_port is not None else _page_port(),
+        page_port=_page_port(page_port),
         broker_port=free_port(),
         camera_port=free_port(),
         lamp_port=free_port(),
@@ -113,7 +122,7 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
             keep=keep,
         ),
     )
-    _write(root / "household.json", _REGISTRY)
+    _write(layout.registry, _REGISTRY)
     _write(root / "camera-password", layout.camera_password + "\n")
     _write(
         root / "mosquitto.conf",
@@ -133,14 +142,17 @@ def free_port() -> int:
     return port
 
 
-def _page_port() -> int:
+def _page_port(wanted: int | None) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", PAGE_PORT))
-        except OSError:
-            return free_port()
-    return PAGE_PORT
+            probe.bind(("127.0.0.1", PAGE_PORT if wanted is None else wanted))
+        except OSError as error:
+            if wanted is None:
+                return free_port()
+            raise ConfigInvalid(f"port {wanted} on 127.0.0.1: {error.strerror}", hint="choose another") from error
+        port: int = probe.getsockname()[1]
+    return port
 
 
 def _write(path: Path, text: str) -> None:

@@ -84,7 +84,7 @@ def programs(layout: Layout) -> tuple[Program, ...]:
         ],
         "backend": [
             *python, "agent", "backend", "serve", "--dir", str(layout.backend),
-            "--host", host, "--port", str(layout.broker_port),
+            "--host", host, "--port", str(layout.broker_port), "--accept-new",
         ],
         "agent": [*python, "agent", "run", "--config", str(layout.config)],
     }  # fmt: skip
@@ -96,8 +96,8 @@ def programs(layout: Layout) -> tuple[Program, ...]:
 async def _end(process: asyncio.subprocess.Process) -> None:
     process.terminate()
     try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
+        # Not `asyncio.timeout`: in a task that is being cancelled, Debian 12's 3.11.2 lets none expire.
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
     except TimeoutError:
         process.kill()
         await process.wait()

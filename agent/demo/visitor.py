@@ -9,9 +9,8 @@ import aiohttp
 import msgspec
 
 from agent.demo.layout import Layout
+from agent.demo.readiness import wait_until_ready
 from agent.errors import NotRunning
-
-TRY_AGAIN_SECONDS = 0.05
 
 
 class Visitor:
@@ -35,46 +34,32 @@ class Visitor:
         await self._session.close()
 
     async def wait_until_ready(self, seconds: float) -> None:
-        """Until the page answers, every device but the lamp is reached, the camera delivers and the link stands.
-
-        Raises:
-            NotRunning: it took longer; what is missing is named.
-        """
-        missing = "the agent"
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    try:
-                        missing = _missing(await self.state())
-                    except (aiohttp.ClientError, TimeoutError):
-                        missing = "the agent"
-                    if not missing:
-                        return
-                    await asyncio.sleep(TRY_AGAIN_SECONDS)
-        except TimeoutError as error:
-            raise NotRunning(
-                f"the house is not ready after {seconds:.0f} s: {missing} is missing",
-                hint=f"its logs are in {self._layout.root}/logs while it runs",
-            ) from error
+        """As `agent.demo.readiness.wait_until_ready`."""
+        await wait_until_ready(self._layout, seconds)
 
     async def state(self) -> dict[str, Any]:
         """The whole state."""
-        async with self._session.get("/api/state") as response:
-            response.raise_for_status()
-            value: dict[str, Any] = msgspec.json.decode(await response.read())
-            return value
+        value: dict[str, Any] = msgspec.json.decode((await self.get("/api/state"))[1])
+        return value
 
     async def post(self, path: str, body: object) -> dict[str, Any]:
         """Ask for something; what comes back is its answer, or a problem with a `code`."""
-        headers = {"Content-Type": "application/json"}
-        async with self._session.post(path, data=msgspec.json.encode(body), headers=headers) as response:
-            value: dict[str, Any] = msgspec.json.decode(await response.read())
-            return value
+        value: dict[str, Any] = msgspec.json.decode((await self._request("POST", path, msgspec.json.encode(body)))[1])
+        return value
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
-        async with self._session.get(path) as response:
-            return response.status, await response.read()
+        return await self._request("GET", path, None)
+
+    async def _request(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        try:
+            async with self._session.request(method, path, data=body, headers=headers) as response:
+                return response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise NotRunning(
+                f"the agent stopped answering: {error}", hint=f"look into {self._layout.root}/logs while the demo runs"
+            ) from error
 
     async def see(self, wanted: Callable[[dict[str, Any]], bool], seconds: float) -> bool:
         """Follow the house over the WebSocket until `wanted` is true of its state; False after `seconds`."""
@@ -94,15 +79,3 @@ class Visitor:
         except (TimeoutError, aiohttp.ClientError):
             pass
         return False
-
-
-def _missing(state: dict[str, Any]) -> str:
-    if not state["link"]["connected"]:
-        return "the broker"
-    for device in state["devices"]:
-        if not device["reachable"]:
-            return str(device["name"])
-    for camera in state["cameras"]:
-        if not camera["pictures"]:
-            return str(camera["name"])
-    return ""

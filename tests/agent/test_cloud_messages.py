@@ -2,8 +2,9 @@ import msgspec
 import pytest
 
 from agent.cloud import topics
-from agent.cloud.messages import Hello, LogAck, LogBatch, PublicKey, ReceiptAck, Refusal, decode
+from agent.cloud.messages import MOST_LACKING, Hello, HelloAck, LogAck, LogBatch, PublicKey, ReceiptAck, Refusal, decode
 from agent.cloud.topics import Topics
+from privacy.receipts import LogPosition
 from privacy.signing import SigningKey
 
 ORDER = "0197a000-0000-7000-8000-000000000001"
@@ -21,7 +22,17 @@ def test_a_foreign_topic(topic: str) -> None:
 
 def test_a_hello_crosses_unchanged() -> None:
     key = msgspec.convert(SigningKey.generate().public_jwk(), PublicKey)
-    hello = Hello(gateway="gw-1", epoch=1, software="1", last_sequences={"cloud": 3}, receipts=2, receipt_key=key)
+    hello = Hello(
+        id=ORDER,
+        gateway="gw-1",
+        epoch=1,
+        software="1",
+        last_sequences={"cloud": 3},
+        receipts=2,
+        acknowledged=1,
+        log=LogPosition(size=2, root="ab" * 32),
+        receipt_key=key,
+    )
     assert decode(msgspec.json.encode(hello), Hello) == hello
 
 
@@ -44,6 +55,8 @@ def test_a_later_version_may_add_members() -> None:
         (b'{"order": "../x", "kind": "erased"}', ReceiptAck),
         (f'{{"order": "{ORDER}", "kind": "done"}}'.encode(), ReceiptAck),
         (b'{"sha256": "ab", "code": "form"}', Refusal),
+        (b'{"sha256": "%s", "lacking": [-1]}' % (b"ab" * 32), HelloAck),
+        (b'{"sha256": "%s", "lacking": %s}' % (b"ab" * 32, str([1] * (MOST_LACKING + 1)).encode()), HelloAck),
     ],
 )
 def test_what_makes_no_sense(payload: bytes, kind: type) -> None:

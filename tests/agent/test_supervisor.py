@@ -115,11 +115,11 @@ async def test_one_service_can_be_stopped_and_started_again(supervisor: Supervis
     supervisor.start(service)
     with pytest.raises(ValueError, match="runs already"):
         supervisor.start(service)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     await supervisor.stop("lamp")
     assert list(supervisor) == []
     supervisor.start(service)
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
     assert starts == 2
     stop = asyncio.Event()
     stop.set()
@@ -224,3 +224,12 @@ async def test_a_service_whose_task_group_failed_is_tried_again(supervisor: Supe
     supervisor.start(Service("cloud", link, (Expected,)))
     await asyncio.wait_for(supervisor.run_until(stop), 5)
     assert runs == 3
+
+
+async def test_a_service_that_ends_cancelled_by_nobody_is_a_bug(supervisor: Supervisor) -> None:
+    async def confused() -> None:
+        raise asyncio.CancelledError
+
+    supervisor.start(Service("confused", confused, (Expected,)))
+    with pytest.raises(Bug, match="confused: CancelledError: by nobody we know"):
+        await asyncio.wait_for(supervisor.run_until(asyncio.Event()), 5)

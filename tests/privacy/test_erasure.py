@@ -67,7 +67,7 @@ class Bench:
         self.path, self.keys, self.key, self.clock = root / "journal", keys, key, clock
         self.shelf = Shelf()
         self.disk = Disk()
-        self.barrier = Barrier()
+        self.barrier = Barrier(clock)
         self.seen: list[tuple[str, str]] = []
         self.start()
 
@@ -89,8 +89,7 @@ class Bench:
         self.seen.append((order.id, kind))
 
     async def finish(self) -> None:
-        for order in self.journal.unfinished():
-            await self.eraser.carry_out(order)
+        await self.eraser.finish()
 
     def receipts(self, order: str) -> dict[str, Receipt]:
         return {
@@ -236,6 +235,28 @@ async def test_nothing_captured_before_is_admitted_after(bench: Bench, order: An
     assert not bench.barrier.admits(late)
     assert bench.barrier.admits(Item("new", RecordClass.SNAPSHOT, clock.now(), camera="front"))
     assert bench.barrier.admits(Item("other", RecordClass.SNAPSHOT, late.at, camera="back"))
+    clock.move(minutes=3)
+    assert bench.barrier.admits(late), "nothing is on its way for so long; a clock set back must not lock a camera out"
+
+
+async def test_an_order_that_cannot_be_finished_holds_up_no_other(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.put("stuck", at(clock, hours=1))
+    bench.shelf.put("other", at(clock, hours=1), camera="back")
+    first, second = order(), order(scope=Scope(cameras=("back",)))
+    await bench.eraser.admit(first)
+    await bench.eraser.admit(second)
+    erase = bench.shelf.erase
+
+    def stuck(scope: Scope, before: datetime) -> Erasure:
+        if "front" in scope.cameras:
+            raise StoreBroken("read-only")
+        return erase(scope, before)
+
+    bench.shelf.erase = stuck  # type: ignore[method-assign]
+    with pytest.raises(StoreBroken, match="read-only"):
+        await bench.finish()
+    assert bench.receipts(first.id) == {}
+    assert list(bench.receipts(second.id)) == ["erased", "verified"]
 
 
 def test_a_changed_foreign_or_lying_receipt_does_not_verify(gateway_key: SigningKey, clock: Any) -> None:

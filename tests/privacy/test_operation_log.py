@@ -12,11 +12,12 @@ from privacy.records import RecordClass, Scope
 from privacy.seal import Keys
 
 ALL = Scope(everything=True)
+LIMIT = timedelta(hours=72)
 
 
 @pytest.fixture
 def log(tmp_path: Path, keys: Keys) -> OperationLog:
-    return OperationLog(tmp_path / "log", keys)
+    return OperationLog(tmp_path / "log", keys, LIMIT)
 
 
 def picture(at: datetime, camera: str = "front") -> Entry:
@@ -29,7 +30,7 @@ def texts(log: OperationLog, scope: Scope = ALL) -> list[str]:
 
 def test_what_was_written_is_there_after_a_restart(tmp_path: Path, keys: Keys, log: OperationLog, clock: Clock) -> None:
     log.append([ForeignLine(clock.now(), "opencv", "Kari's raw text"), picture(clock.now())])
-    again = OperationLog(tmp_path / "log", keys)
+    again = OperationLog(tmp_path / "log", keys, LIMIT)
     assert "Kari's raw text" in texts(again)[0]
     assert json.loads(texts(again)[1])["event"] == "picture_stored"
     assert list(again.oldest()) == [(RecordClass.OP_LOG, 2, clock.now())]
@@ -47,7 +48,7 @@ def test_a_torn_tail_costs_the_torn_entry_alone(tmp_path: Path, keys: Keys, log:
     log.append([picture(clock.now(), "back")])
     (path,) = (tmp_path / "log").glob("*.log")
     path.write_bytes(path.read_bytes()[:-5])
-    again = OperationLog(tmp_path / "log", keys)
+    again = OperationLog(tmp_path / "log", keys, LIMIT)
     again.append([picture(clock.now(), "side")])
     assert [item.camera for item in again.find(ALL, clock.now() + timedelta(1))] == ["front", "side"]
 
@@ -65,7 +66,7 @@ def test_entries_go_at_the_limit_and_not_before(tmp_path: Path, log: OperationLo
 
 
 def test_a_shorter_limit_is_kept(tmp_path: Path, keys: Keys, clock: Clock) -> None:
-    log = OperationLog(tmp_path / "log", keys, limit=timedelta(minutes=2))
+    log = OperationLog(tmp_path / "log", keys, timedelta(minutes=2))
     log.append([picture(clock.now())])
     assert log.expire(clock.now() + timedelta(seconds=119)) == 0
     assert log.expire(clock.now() + timedelta(seconds=120)) == 1
@@ -94,12 +95,12 @@ def test_strangers_files_are_left_alone(tmp_path: Path, keys: Keys, clock: Clock
     folder = tmp_path / "log"
     folder.mkdir()
     (folder / "holiday.jpg").write_bytes(b"not ours")
-    log = OperationLog(folder, keys)
+    log = OperationLog(folder, keys, LIMIT)
     log.append([picture(clock.now())])
     log.erase(ALL, clock.now() + timedelta(1))
     log.expire(clock.now() + timedelta(365))
     assert [p.name for p in folder.iterdir()] == ["holiday.jpg"]
     (folder / "2026-01-01.log").write_bytes(b"somebody else's log")
     with pytest.raises(StoreBroken):
-        OperationLog(folder, keys).expire(clock.now())
+        OperationLog(folder, keys, LIMIT).expire(clock.now())
     assert (folder / "2026-01-01.log").exists()

@@ -140,6 +140,20 @@ def test_reach(order_text: Make, trust: Trust, clock: Any) -> None:
     assert standing.reaches_to(clock.now()) == issued + timedelta(hours=1)
 
 
+def test_an_order_from_the_future_reaches_no_further_than_now(order_text: Make, trust: Trust, clock: Any) -> None:
+    ahead = int(clock.now().timestamp()) + 170 * 86_400
+    text = order_text(iat=ahead, exp=ahead + 86_400)
+    order = verify_order(text.encode(), audience=GATEWAY, trust=trust, clock=clock)
+    assert order.reaches_to(clock.now()) == clock.now()
+
+
+def test_a_known_order_may_come_after_its_end(order_text: Make, trust: Trust, clock: Any) -> None:
+    text = order_text()
+    clock.move(days=2)
+    assert code_of(text, trust, clock) == "expired"
+    assert verify_order(text.encode(), audience=GATEWAY, trust=trust, clock=clock, known=lambda _: True)
+
+
 def test_scope_language() -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
     item = Item("1", RecordClass.SNAPSHOT, at, camera="front", subjects=frozenset({"p1", "p2"}))

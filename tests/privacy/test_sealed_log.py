@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,33 @@ def test_a_write_that_fails_leaves_the_log_as_it_was(
             log.append([b"lost"])
     log.append([b"later"])
     assert payloads(path, keys) == [b"kept", b"later"]
+
+
+@pytest.mark.parametrize("whole", range(4))
+def test_of_a_batch_that_was_cut_short_a_prefix_stays_in_order(tmp_path: Path, keys: Keys, whole: int) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    sizes = [log.size]
+    for payload in (b"one", b"two", b"three"):
+        log.append([payload])
+        sizes.append(log.size)
+    path.unlink()
+    open_log(path, keys).append([b"one", b"two", b"three"])
+    os.truncate(path, sizes[whole] + (0 if whole == 3 else 7))
+    assert payloads(path, keys) == [b"one", b"two", b"three"][:whole]
+
+
+@pytest.mark.parametrize("refused", ["os.stat", "os.open", "io.open"])
+def test_a_medium_that_refuses_at_the_opening_is_our_own_error(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    if refused == "io.open":
+        open_log(tmp_path / "log", keys)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refused, refuse)
+        with pytest.raises(StoreBroken, match="Permission denied"):
+            open_log(tmp_path / "log", keys)

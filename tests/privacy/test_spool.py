@@ -10,23 +10,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from privacy.clock import Clock
 from privacy.entries import About
-from privacy.errors import RedactionRefused
+from privacy.errors import RedactionRefused, StoreBroken
 from privacy.records import RecordClass, Scope
 from privacy.redaction.line import RedactedLine, redacted
 from privacy.seal import Keys
 from privacy.spool import EXPIRED, FULL, Batch, Spool
 
 ALL = Scope(everything=True)
+LIMIT = timedelta(hours=72)
 
 
 @pytest.fixture
 def spool(tmp_path: Path, keys: Keys) -> Spool:
-    return Spool(tmp_path / "spool", keys)
+    return Spool(tmp_path / "spool", keys, LIMIT)
 
 
 @pytest.fixture
 def reopened(tmp_path: Path, keys: Keys) -> Callable[[], Spool]:
-    return lambda: Spool(tmp_path / "spool", keys)
+    return lambda: Spool(tmp_path / "spool", keys, LIMIT)
 
 
 def lines(at: datetime, *texts: str, camera: str | None = None) -> list[tuple[RedactedLine, About]]:
@@ -87,19 +88,19 @@ def test_only_redacted_lines_are_accepted(spool: Spool, clock: Clock, forged: An
 
 
 def test_the_oldest_lines_make_room_and_are_counted(tmp_path: Path, keys: Keys, clock: Clock) -> None:
-    spool = Spool(tmp_path / "small", keys, cap=16_384)
+    spool = Spool(tmp_path / "small", keys, LIMIT, cap=16_384)
     for number in range(400):
         spool.append(lines(clock.now(), f"line {number:04}"))
         size = sum(p.stat().st_size for p in (tmp_path / "small").glob("*.log"))
         assert size <= 16_384
     lost = spool.dropped[FULL]
     assert lost + spool.waiting == 400
-    assert said(Spool(tmp_path / "small", keys).next_batch(1)) == [f"line {lost:04}"]
-    assert Spool(tmp_path / "small", keys).dropped == {FULL: lost}
+    assert said(Spool(tmp_path / "small", keys, LIMIT).next_batch(1)) == [f"line {lost:04}"]
+    assert Spool(tmp_path / "small", keys, LIMIT).dropped == {FULL: lost}
 
 
 def test_a_batch_that_was_dropped_for_room_does_not_block(tmp_path: Path, keys: Keys, clock: Clock) -> None:
-    spool = Spool(tmp_path / "small", keys, cap=16_384)
+    spool = Spool(tmp_path / "small", keys, LIMIT, cap=16_384)
     spool.append(lines(clock.now(), "first"))
     first = spool.next_batch(1)
     for number in range(400):
@@ -126,10 +127,75 @@ def test_an_erasure_reaches_waiting_lines_and_a_batch_on_its_way(spool: Spool, c
     scope = Scope(cameras=("front",))
     assert [item.record_class for item in spool.find(scope, later)] == [RecordClass.OP_LOG]
     assert spool.erase(scope, later).left == 0
-    assert said(spool.next_batch(10)) == ["back"]
+    rest = spool.next_batch(10)
+    assert said(rest) == ["back"]
+    assert first
+    assert rest
+    assert rest.id != first.id
+    assert spool.acknowledge(rest.id)
+    assert spool.next_batch(10) is None
+
+
+def test_a_batch_that_the_limit_thins_goes_out_under_another_id(spool: Spool, clock: Clock) -> None:
+    now = clock.now()
+    spool.append([*lines(now, "old"), *lines(now + timedelta(hours=1), "new")])
+    first = spool.next_batch(10)
+    spool.expire(now + LIMIT)
+    rest = spool.next_batch(10)
+    assert first
+    assert rest
+    assert said(rest) == ["new"]
+    assert rest.id != first.id
+
+
+def test_who_has_the_whole_batch_has_what_is_left_of_it(spool: Spool, clock: Clock) -> None:
+    spool.append([*lines(clock.now(), "front", camera="front"), *lines(clock.now(), "back", camera="back")])
+    first = spool.next_batch(10)
+    spool.erase(Scope(cameras=("front",)), clock.now() + timedelta(seconds=1))
     assert first
     assert spool.acknowledge(first.id)
     assert spool.next_batch(10) is None
+
+
+def test_the_id_of_an_acknowledged_batch_is_not_used_again_after_a_crash(
+    spool: Spool, reopened: Callable[[], Spool], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.append(lines(clock.now(), "a", "b", "c"))
+    first = spool.next_batch(10)
+    assert first
+
+    def killed(_path: Path, _data: bytes) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr("privacy.spool.write_new", killed)
+        with pytest.raises(Killed):
+            spool.acknowledge(first.id)
+    reopened().append(lines(clock.now(), "d", "e", "f"))
+    second = reopened().next_batch(10)
+    assert second
+    assert said(second) == ["d", "e", "f"]
+    assert second.id != first.id
+
+
+def test_a_spool_opens_on_a_full_medium_and_still_uses_no_id_twice(
+    tmp_path: Path, spool: Spool, reopened: Callable[[], Spool], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.append(lines(clock.now(), "a"))
+    first = spool.next_batch(10)
+    (tmp_path / "spool" / "0000000001.log").unlink()
+
+    def full(_path: Path, _data: bytes) -> None:
+        raise StoreBroken("full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("privacy.spool.write_new", full)
+        reopened().append(lines(clock.now(), "b"))
+    assert [path.name for path in (tmp_path / "spool").glob("*.log")] == ["0000000002.log"]
+    second = reopened().next_batch(10)
+    assert first
+    assert second
+    assert second.id != first.id
 
 
 def test_nothing_readable_is_on_the_disk(tmp_path: Path, spool: Spool, clock: Clock) -> None:
@@ -213,7 +279,7 @@ class SpoolModel(RuleBasedStateMachine):
 
         self._folder = tempfile.TemporaryDirectory()
         self._keys = Keys(bytes(range(32)))
-        self._spool = Spool(Path(self._folder.name), self._keys)
+        self._spool = Spool(Path(self._folder.name), self._keys, LIMIT)
         self._now = datetime.fromisoformat("2026-03-01T12:00:00+00:00")
         self._waiting: list[str] = []
         self._batch: Batch | None = None
@@ -248,7 +314,7 @@ class SpoolModel(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self._spool = Spool(Path(self._folder.name), self._keys)
+        self._spool = Spool(Path(self._folder.name), self._keys, LIMIT)
 
     @invariant()
     def counts_agree(self) -> None:

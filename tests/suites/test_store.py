@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.register import Adoption, DeviceRegister
 from camera.picture import Picture
 from camera.snapshots import SnapshotStore
 from privacy.entries import About, Entry
@@ -82,7 +84,7 @@ class OperationLogs:
     knows = frozenset({"camera", "device", "subject"})
 
     def __init__(self, root: Path, keys: Keys) -> None:
-        self.store = OperationLog(root, keys)
+        self.store = OperationLog(root, keys, timedelta(hours=72))
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
         before = {item.id for item in self.store.find(ALL, FUTURE)}
@@ -101,7 +103,7 @@ class Spools:
     knows = frozenset({"camera", "device", "subject"})
 
     def __init__(self, root: Path, keys: Keys) -> None:
-        self.store = Spool(root, keys)
+        self.store = Spool(root, keys, timedelta(hours=72))
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
         before = {item.id for item in self.store.find(ALL, FUTURE)}
@@ -114,7 +116,23 @@ class Spools:
         return new
 
 
+class DeviceRegisters:
+    """`agent.register`. Written past `add`, which would keep the newest of each device alone."""
+
+    knows = frozenset({"device"})
+
+    def __init__(self, root: Path, keys: Keys) -> None:
+        root.mkdir(exist_ok=True)
+        self.store = DeviceRegister(root / "devices", keys, Barrier())
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        adoption = Adoption(device, "homekit", at or NOON, {"devices": [{"name": canary.decode()}]})
+        record = msgspec.json.encode(adoption) if at else b'{"of": "a later version"}'
+        return str(self.store._log.append([record]))
+
+
 STORES: dict[str, Callable[[Path, Keys], Planted]] = {
+    "device_register": DeviceRegisters,
     "operation_log": OperationLogs,
     "spool": Spools,
     "snapshots": Snapshots,

@@ -1,0 +1,272 @@
+"""The composition root without a process: how `run` ends, and what it says last."""
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import agent.main
+from agent import config as configuration
+from agent.cameras import Cameras
+from agent.main import _Agent, run
+from agent.neighbourhood import Neighbourhood
+from agent.recorder import Recorder
+from agent.storage import open_storage
+from privacy import entries
+from privacy.erasure import Eraser
+from privacy.errors import StoreBroken
+from privacy.operation_log import OperationLog
+from privacy.records import Scope
+from privacy.seal import Keys
+
+ALL = Scope(everything=True)
+Config = Callable[..., Path]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """Writes a configuration of a house without devices; returns its path."""
+
+    def write(more: str = "", port: int = 0) -> Path:
+        path = tmp_path / "portvakt.toml"
+        path.write_text(
+            f'version = 1\n[gateway]\nid = "gw-1"\nstate_dir = "state"\n'
+            f'[api]\nport = {port}\nsocket = "api.sock"\n[discovery]\ninterfaces = []\n{more}'
+        )
+        return path
+
+    return write
+
+
+def events(folder: Path) -> list[str]:
+    """What stands in the operation log of the house in `folder`."""
+    keys = Keys.open_or_create(folder / "state" / "root.key")
+    log = OperationLog(folder / "state" / "operation-log", keys, timedelta(hours=72))
+    return [text.decode().partition('"event":"')[2].partition('"')[0] for _, text in log.export(ALL)]
+
+
+@pytest.fixture
+def ended(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, str]]:
+    """Runs the agent; returns its exit code and its last line."""
+
+    def end(path: Path) -> tuple[int, str]:
+        code = run(path)
+        lines = capsys.readouterr().err.splitlines()
+        return code, lines[-1] if lines else ""
+
+    return end
+
+
+def signalled(folder: Path, number: int) -> threading.Thread:
+    """Sends us `number` once the agent serves."""
+
+    def wait() -> None:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with socket.socket(socket.AF_UNIX) as probe:
+                if probe.connect_ex(str(folder / "api.sock")) == 0:
+                    break
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_an_orderly_way(config: Config, tmp_path: Path, ended: Any, number: int) -> None:
+    path = config()
+    thread = signalled(tmp_path, number)
+    code, _ = ended(path)
+    thread.join()
+    assert code == 0
+    assert events(tmp_path) == ["agent_started", "agent_stopping"], "nothing lost, nothing twice"
+    assert not (tmp_path / "api.sock").exists()
+
+
+def test_a_configuration_with_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "portvakt.toml").write_text('version = 1\n[gateway]\nid = ""\nstat_dir = "x"\n')
+    assert run(tmp_path / "portvakt.toml") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("portvakt: the configuration has ")
+    assert "gateway.id" in said
+    assert "did you mean state_dir?" in said.splitlines()[-1]
+
+
+def test_no_configuration(tmp_path: Path, ended: Any) -> None:
+    code, last = ended(tmp_path / "missing.toml")
+    assert code == 2
+    assert "missing.toml" in last
+
+
+def test_a_state_directory_that_cannot_be_made(config: Config, tmp_path: Path, ended: Any) -> None:
+    (tmp_path / "state").write_text("a file")
+    code, last = ended(config())
+    assert (code, "cannot be made" in last) == (2, True)
+
+
+def test_a_page_port_that_is_in_use(config: Config, ended: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, last = ended(config(port=port))
+    assert code == 2
+    assert last.startswith(f"portvakt: port {port} on 127.0.0.1 is in use")
+
+
+def test_another_agent_at_the_same_state(config: Config, ended: Any) -> None:
+    lock = open_storage(configuration.load(config())).lock
+    code, last = ended(config())
+    os.close(lock)
+    assert (code, "another agent" in last) == (2, True)
+
+
+def test_keys_that_are_not_those_of_what_is_stored(config: Config, tmp_path: Path, ended: Any) -> None:
+    os.close(open_storage(configuration.load(config())).lock)
+    (tmp_path / "state" / "root.key").write_bytes(bytes(32))
+    code, last = ended(config())
+    assert code == 1
+    assert last.startswith("portvakt: ")
+    assert "root.key" in last
+
+
+@pytest.mark.parametrize("text", ["[]", '{"keys": []}', "not JSON"])
+def test_a_wrong_file_of_order_keys(config: Config, tmp_path: Path, ended: Any, text: str) -> None:
+    (tmp_path / "keys.json").write_text(text)
+    code, last = ended(config('[cloud]\nhost = "127.0.0.1"\norder_keys_file = "keys.json"\n'))
+    assert (code, "order_keys_file" in last) == (2, True)
+
+
+def test_a_registry_that_would_leak(config: Config, tmp_path: Path, ended: Any) -> None:
+    (tmp_path / "household.json").write_text('{"poeple": []}')
+    (tmp_path / "household.json").chmod(0o600)
+    code, last = ended(config('[household]\nregistry_file = "household.json"\n'))
+    assert code in {1, 2}
+    assert "household.json" in last
+
+
+@pytest.mark.parametrize("disk", ["works", "broken"])
+def test_a_bug_ends_it_and_is_named(config: Config, ended: Any, monkeypatch: pytest.MonkeyPatch, disk: str) -> None:
+    """Also where the last entries cannot be written: that must not hide why it ended."""
+
+    async def stumble(_self: Recorder) -> None:
+        await asyncio.sleep(0.05)
+        raise ZeroDivisionError("one too few")
+
+    async def refuse(_self: Recorder) -> None:
+        raise StoreBroken("the card is full")
+
+    monkeypatch.setattr(Recorder, "keep_limit", stumble)
+    if disk == "broken":
+        monkeypatch.setattr(Recorder, "flush", refuse)
+        monkeypatch.setattr(Recorder, "run", lambda _self: asyncio.Event().wait())
+    code, last = ended(config())
+    assert code == 70
+    assert last == "portvakt: ended by a bug in log expiry: ZeroDivisionError: one too few; please report it"
+
+
+def test_a_register_that_cannot_be_read_is_no_bug(config: Config, ended: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(_self: Neighbourhood) -> None:
+        raise StoreBroken("cannot read devices")
+
+    monkeypatch.setattr(Neighbourhood, "start", refuse)
+    assert ended(config()) == (1, "portvakt: cannot read devices")
+
+
+def test_an_erasure_that_cannot_be_finished_does_not_keep_the_house_closed(
+    config: Config, tmp_path: Path, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries = 0
+    finish = Eraser.finish
+
+    async def refuse_once(self: Eraser) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise StoreBroken("the card is full")
+        await finish(self)
+
+    monkeypatch.setattr(Eraser, "finish", refuse_once)
+    path = config()
+    thread = signalled(tmp_path, signal.SIGTERM)
+    code, _ = ended(path)
+    thread.join()
+    assert code == 0
+    assert tries > 1, "the erasure service has tried again"
+
+
+class Bench:
+    """An agent that is made and not run."""
+
+    def __init__(self, made: _Agent) -> None:
+        self.agent = made
+        self.recorded: list[entries.Entry] = []
+        made._record = self.recorded.append  # type: ignore[assignment]
+
+    def kinds(self) -> list[type[entries.Entry]]:
+        return [type(entry) for entry in self.recorded]
+
+
+@pytest.fixture
+async def bench(config: Config) -> AsyncIterator[Bench]:
+    loaded = configuration.load(config())
+    storage = open_storage(loaded)
+    made = _Agent(loaded, storage, agent.main.SystemClock())
+    yield Bench(made)
+    made._disk.close()
+    os.close(storage.lock)
+
+
+async def test_a_service_that_is_away_for_long_is_logged_once(
+    bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.main, "STEADY_SECONDS", 0.05)
+    watch = bench.agent._watch
+    watch("line modbus:tty", None)
+    for _ in range(50):
+        watch("line modbus:tty", "the adapter is unplugged")
+        watch("line modbus:tty", None)
+        await asyncio.sleep(0)
+    watch("line modbus:tty", "the adapter is unplugged")
+    await asyncio.sleep(0.1)
+    assert bench.kinds() == [entries.ServiceDown]
+    assert bench.agent._failures == 51
+    assert bench.agent._problems == {"line modbus:tty": "the adapter is unplugged"}
+
+    bench.agent._supervisor.start(agent.main.Service("line modbus:tty", asyncio.Event().wait))  # type: ignore[arg-type]
+    await until(lambda: entries.ServiceUp in bench.kinds())
+    assert bench.kinds() == [entries.ServiceDown, entries.ServiceUp]
+    watch("line modbus:tty", "unplugged again")
+    assert bench.kinds()[-1] is entries.ServiceDown
+    [down] = [entry for entry in bench.recorded[:1] if isinstance(entry, entries.ServiceDown)]
+    assert (down.service, down.reason) == ("line", "the adapter is unplugged"), "of a line its kind alone"
+    await bench.agent._supervisor.stop("line modbus:tty")
+
+
+async def test_a_service_that_was_removed_never_comes_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent.main, "STEADY_SECONDS", 0.01)
+    bench.agent._watch("line test-lamp", "away")
+    bench.agent._watch("line test-lamp", None)
+    await asyncio.sleep(0.05)
+    assert bench.kinds() == [entries.ServiceDown]
+
+
+async def test_a_problem_reaches_the_part_that_shows_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, ...]] = []
+    monkeypatch.setattr(bench.agent._devices, "line_problem", lambda *what: told.append(("line", *what)))
+    monkeypatch.setattr(bench.agent._uplink, "problem", lambda *what: told.append(("cloud", *what)))
+    bench.agent._watched = Cameras.__new__(Cameras)
+    monkeypatch.setattr(Cameras, "problem", lambda _self, *what: told.append(("camera", *what)))
+    for service in ("line a b", "camera front", "cloud", "erasure"):
+        bench.agent._watch(service, "why")
+    assert told == [("line", "a b", "why"), ("camera", "front", "why"), ("cloud", "why")]
