@@ -132,3 +132,11 @@ def test_the_udev_rules_are_written_as_udev_reads_them() -> None:
     assert jumps == labels
     assert any('"188a"' in rule and '"1101"' in rule and 'MODE="0660"' in rule for rule in rules)
     assert not re.search(r'MODE="0?\d\d[1-7]"', RULES.read_text()), "a device for everybody"
+
+
+def test_the_agents_own_journal_forgets_in_time() -> None:
+    assert "\nLogNamespace=portvakt\n" in Path("systemd/portvakt.service").read_text()
+    lines = Path("systemd/journald@portvakt.conf").read_text().splitlines()
+    settings = dict(line.split("=") for line in lines if "=" in line and not line.startswith("#"))
+    assert settings["MaxRetentionSec"] == "72h"
+    assert settings["ForwardToSyslog"] == "no"
