@@ -1,6 +1,7 @@
 """The unit, its example configuration and the udev rules, as far as they can be judged without the hardware."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -35,6 +36,10 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "usr/lib/systemd/system").mkdir()
     for unit in ("sysinit", "basic", "shutdown", "network", "multi-user"):
         (tmp_path / f"usr/lib/systemd/system/{unit}.target").write_text("[Unit]\nDescription=Stands for the real one\n")
+    for unit in ("systemd-journald@.service", "systemd-journald@.socket", "systemd-journald-varlink@.socket"):
+        shutil.copy(Path("/lib/systemd/system") / unit, tmp_path / "usr/lib/systemd/system" / unit)
+    (tmp_path / "usr/lib/systemd/systemd-journald").write_text("#!/bin/sh\n")
+    (tmp_path / "usr/lib/systemd/systemd-journald").chmod(0o755)
     return tmp_path
 
 
