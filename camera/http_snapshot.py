@@ -44,7 +44,11 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class HttpSnapshot:
-    """One camera's snapshot address. Remembers between fetches how the camera wants its login."""
+    """One camera's snapshot address. Keep one object for each camera, for as long as the agent runs.
+
+    It remembers how the camera wants its login, over failures of every kind too. A new one would forget that the
+    camera has asked for Digest, and give the password in the clear to whoever asks for Basic in its place.
+    """
 
     def __init__(
         self,

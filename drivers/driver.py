@@ -18,6 +18,8 @@ class Connection(Protocol):
     def reports(self) -> AsyncIterator[Report | Silence]:
         """What the devices say, for as long as the line stands; the first full state comes at once.
 
+        For one reader at a time. Whoever begins to read gets the full state again.
+
         Raises:
             LinkLost: the line is gone.
         """

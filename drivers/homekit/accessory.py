@@ -34,6 +34,8 @@ class Patience:
     """Between two polls. They notice a silent peer, and catch changes whose event was lost."""
     adopt: float = 45.0
     """For an adoption as a whole: small chips compute for 10 s and more."""
+    undo: float = 8.0
+    """For setting free again what was adopted in vain; somebody may wait for that to end."""
 
 
 PATIENT = Patience()

@@ -5,8 +5,9 @@ an answer is late, and when a silent peer fails the poll that is made every few 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from http import HTTPStatus
 
@@ -20,6 +21,8 @@ from drivers.model import Capability, Device, DeviceId, Found, Report, Silence, 
 
 __all__ = ["Adopted", "HomeKitConnection", "HomeKitLine", "Patience", "adopt", "forget"]
 
+log = logging.getLogger(__name__)
+
 FAMILY = "homekit"
 
 PAIR_ATTEMPTS = 3
@@ -32,16 +35,23 @@ async def adopt(found: Found, code: str, *, patience: Patience = PATIENT) -> Ado
 
     Raises:
         AdoptionFailed: wrong code, somebody else's already, gone, or not what it claims to be.
-        Unsupported: it has nothing that this driver can use; it has been set free again.
+        Unsupported: it has nothing that this driver can use.
+
+    However it ends without a result, also by a cancellation, it tries to set the accessory free again.
     """
     code = pairing.setup_code(code)
-    try:
-        async with asyncio.timeout(patience.adopt):
-            return await _adopt(found, code, patience)
-    except TimeoutError as error:
-        raise AdoptionFailed(f"{found.id} took longer than {patience.adopt:g} s", hint="try again") from error
-    except (LinkLost, NoAnswer) as error:
-        raise AdoptionFailed(f"{found.id} could not be adopted: {error}") from error
+    made: list[Adopted] = []
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(_set_free, made, patience)
+        try:
+            async with asyncio.timeout(patience.adopt):
+                adopted = await _adopt(found, code, patience, made)
+        except TimeoutError as error:
+            raise AdoptionFailed(f"{found.id} took longer than {patience.adopt:g} s", hint="try again") from error
+        except (LinkLost, NoAnswer) as error:
+            raise AdoptionFailed(f"{found.id} could not be adopted: {error}") from error
+        undo.pop_all()
+    return adopted
 
 
 async def forget(adopted: Adopted, locate: Locate, *, patience: Patience = PATIENT) -> None:
@@ -111,6 +121,9 @@ class HomeKitConnection:
         Raises:
             LinkLost: the line is gone.
         """
+        # Whoever begins to read gets the full state, also after another who was cancelled.
+        self._said.clear()
+        self._silent.clear()
         loop = asyncio.get_running_loop()
         news = self._session.news
         while True:
@@ -184,37 +197,53 @@ class HomeKitConnection:
         return await self._session.exchange(method, target, body, seconds=self._patience.answer)
 
 
-async def _adopt(found: Found, code: str, patience: Patience) -> Adopted:
-    secrets, place = await _pair(found, code, patience)
-    adopted = Adopted(found.id, (), place, secrets)
-    async with verified([place], adopted, patience) as (session, _):
-        try:
-            if device_id(FAMILY, secrets["AccessoryPairingID"]) != found.id:
-                raise AdoptionFailed(f"what answered is not {found.id}", hint="search again, then try again")
-            devices = (await _database(session, adopted, patience)).devices
-            if not devices:
-                raise Unsupported(f"{found.id} has nothing that can be used here yet")
-        except DriverError:
-            # Or it would be locked to secrets that nobody keeps.
-            with suppress(DriverError):
-                await pairing.remove(session, secrets, seconds=patience.answer)
-            raise
+async def _adopt(found: Found, code: str, patience: Patience, made: list[Adopted]) -> Adopted:
+    """Adopt. As soon as there is a pairing it stands in `made`, whatever comes of it."""
+    await _pair(found, code, patience, made)
+    (adopted,) = made
+    async with verified([adopted.endpoint], adopted, patience) as (session, _):
+        if device_id(FAMILY, adopted.secrets["AccessoryPairingID"]) != found.id:
+            raise AdoptionFailed(f"what answered is not {found.id}", hint="search again, then try again")
+        devices = (await _database(session, adopted, patience)).devices
+        if not devices:
+            raise Unsupported(f"{found.id} has nothing that can be used here yet")
     return replace(adopted, devices=devices)
 
 
-async def _pair(found: Found, code: str, patience: Patience) -> tuple[dict[str, str], Endpoint]:
+async def _set_free(made: Sequence[Adopted], patience: Patience) -> None:
+    """Undo what was made in vain: else the accessory stays locked to secrets that nobody has."""
+
+    async def free(adopted: Adopted) -> None:
+        try:
+            async with asyncio.timeout(patience.undo):
+                await forget(adopted, lambda _: (), patience=patience)
+        except (DriverError, TimeoutError):
+            log.warning("%s was adopted in vain and could not be set free: reset it to factory settings", adopted.id)
+
+    for adopted in made:
+        # Shielded for these few seconds: whoever is cancelled again, or ends, would leave it locked.
+        await asyncio.shield(free(adopted))
+
+
+async def _pair(found: Found, code: str, patience: Patience, made: list[Adopted]) -> None:
     refusal: pairing.WrongCode | None = None
     for _ in range(PAIR_ATTEMPTS):
         session, place = await first_open([(address, found.port) for address in found.addresses], patience)
+
+        def ours(secrets: Mapping[str, str], place: Endpoint = place) -> None:
+            made.append(Adopted(found.id, (), place, secrets))
+
         try:
             with_auth = found.properties.get("ff", "") in {"1", "3"}
-            return await pairing.pair(session, code, with_auth=with_auth, seconds=patience.adopt), place
+            await pairing.pair(session, code, with_auth=with_auth, seconds=patience.adopt, ours=ours)
         except pairing.WrongCode as error:
             refusal = refusal or error
         except DriverError:
             if refusal is None:
                 raise
             break
+        else:
+            return
         finally:
             await session.close()
     raise refusal or AdoptionFailed(f"{found.id} could not be adopted")

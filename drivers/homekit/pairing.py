@@ -8,7 +8,8 @@ seals them.
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
@@ -34,6 +35,10 @@ Machine = Generator[tuple[Items, list[int]], Answer | None, T]
 """Yields what to send and which item types to expect back, takes the answer, returns its result.
 The library's own annotations say otherwise in places, hence the casts."""
 Derive = Callable[[bytes, bytes], bytes]
+
+
+LAST_WORD_SECONDS = 5.0
+"""How long a pair-setup that is cancelled after M5 still waits for M6."""
 
 
 class WrongCode(AdoptionFailed):
@@ -62,14 +67,17 @@ def setup_code(text: str) -> str:
     return f"{digits[:3]}-{digits[3:5]}-{digits[5:]}"
 
 
-async def pair(session: Session, code: str, *, with_auth: bool, seconds: float) -> dict[str, str]:
-    """Become the accessory's controller (pair-setup), and return the secrets of the pairing.
+async def pair(
+    session: Session, code: str, *, with_auth: bool, seconds: float, ours: Callable[[Mapping[str, str]], None]
+) -> None:
+    """Become the accessory's controller (pair-setup).
 
     Args:
         session: a fresh connection; of no further use afterwards.
         code: as `setup_code` returns it.
         with_auth: whether the accessory asks for the method of certified devices (bit 0 of its `ff`).
         seconds: at most, for each answer.
+        ours: gets the secrets of the pairing as soon as there is one, also when the caller is being cancelled.
 
     Raises:
         WrongCode: it says that the code is wrong.
@@ -83,8 +91,17 @@ async def pair(session: Session, code: str, *, with_auth: bool, seconds: float) 
         # RFC 5054, section 2.5.3: the client must stop here. The library does not look.
         if int.from_bytes(key, "big") % MODULUS_VALUE == 0:
             raise NoAnswer(f"{session.where} sent an impossible key")
-        second = perform_pair_setup_part2(code, str(uuid.uuid4()), salt, key)
-        return await _converse(session, "/pair-setup", cast("Machine[dict[str, str]]", second), seconds)
+        second = cast("Machine[dict[str, str]]", perform_pair_setup_part2(code, str(uuid.uuid4()), salt, key))
+        proof = await asyncio.to_thread(_advance, second, None)
+        introduction = await _turn(session, "/pair-setup", second, proof, seconds)  # M3 and M4
+
+        async def introduce() -> None:  # M5 and M6
+            last = await _turn(session, "/pair-setup", second, introduction, seconds)
+            if isinstance(last, _Finished):
+                ours(last.result)
+
+        # Upon M5 the accessory is ours, and only its answer brings what it takes to set it free again.
+        await _uncut(introduce())
     except AuthenticationError as error:
         raise WrongCode("the code is wrong", hint="it is the eight digits on the device or in its manual") from error
     except RUBBISH as error:
@@ -139,17 +156,46 @@ class _Finished(Generic[T]):
     result: T
 
 
+Step = tuple[Items, list[int]] | _Finished[T]
+
+
 async def _converse(session: Session, target: str, machine: Machine[T], seconds: float) -> T:
     """Exchange what the machine wants to. Its steps may take 0.1 s of arithmetic, so they run in a thread."""
     step = await asyncio.to_thread(_advance, machine, None)
     while not isinstance(step, _Finished):
-        request, expected = step
-        answer = await session.exchange_tlv(target, request, expected, seconds=seconds)
-        step = await asyncio.to_thread(_advance, machine, answer)
+        step = await _turn(session, target, machine, step, seconds)
     return step.result
 
 
-def _advance(machine: Machine[T], answer: Answer | None) -> tuple[Items, list[int]] | _Finished[T]:
+async def _turn(session: Session, target: str, machine: Machine[T], step: Step[T], seconds: float) -> Step[T]:
+    """One request and its answer; nothing where the machine has its result already."""
+    if isinstance(step, _Finished):
+        return step
+    request, expected = step
+    answer = await session.exchange_tlv(target, request, expected, seconds=seconds)
+    return await asyncio.to_thread(_advance, machine, answer)
+
+
+async def _uncut(talk: Coroutine[None, None, None]) -> None:
+    """Await `talk`, which goes on to its end, for a few seconds, also when we are cancelled."""
+    ended = asyncio.Event()
+
+    async def whole() -> None:
+        try:
+            await talk
+        finally:
+            ended.set()
+
+    try:
+        await asyncio.shield(whole())
+    except asyncio.CancelledError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_SECONDS):
+                await ended.wait()
+        raise
+
+
+def _advance(machine: Machine[T], answer: Answer | None) -> Step[T]:
     """One step; a StopIteration could not leave the thread."""
     try:
         # A generator not yet begun takes None alone.

@@ -1,7 +1,9 @@
 """A serial line with Modbus units on it, as a `drivers.driver.Line`."""
 
 import asyncio
+import logging
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,11 +12,14 @@ from pathlib import PurePath
 
 from drivers.errors import DriverError, NoAnswer, Unsupported
 from drivers.modbus.bus import Bus
-from drivers.modbus.messages import Block, Message, Read, Write, blocks
+from drivers.modbus.messages import Message, Read, Write
+from drivers.modbus.plan import Plan
 from drivers.modbus.register import Register
 from drivers.modbus.registers import RegisterMap
 from drivers.modbus.transport import Parity, Port, StopBits, Wire, open_wire
 from drivers.model import Capability, Device, DeviceId, Report, Silence, Value
+
+log = logging.getLogger(__name__)
 
 ANSWER_SECONDS = 0.4
 """Units answer in 5 to 200 ms; after this one try is given up. Two tries and the pause between stay near 1 s."""
@@ -110,8 +115,7 @@ class _Station:
     """What we know of one unit while the line is open."""
 
     unit: Unit
-    all: tuple[Block, ...]
-    polled: tuple[Block, ...]
+    plan: Plan
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One question at a time, so that a dead unit holds one place in the queue for the bus, not one a command."""
     due: float = 0.0
@@ -120,6 +124,8 @@ class _Station:
     """Whether the full state has been read since the unit was found."""
     silence: str = ""
     """Why it is silent, as last reported."""
+    left_out: set[Register] = field(default_factory=set)
+    """What a poll had to do without, and the log knows of."""
     quiet_until: float = 0.0
     """A late answer could be taken for the answer to the next question, so that waits until here."""
 
@@ -133,13 +139,16 @@ class ModbusConnection:
         self._quiet_seconds = quiet_seconds
         self._bus = Bus()
         self._loop = asyncio.get_running_loop()
-        self._stations = {unit.device: _station(unit) for unit in units}
+        self._stations = {unit.device: _Station(unit, Plan(unit.map.registers)) for unit in units}
         self._written: dict[tuple[DeviceId, str], Report] = {}
         self._wake = asyncio.Event()
         wire.on_lost = self._wake.set
 
     async def reports(self) -> AsyncIterator[Report | Silence]:
         """Poll the units in turn; see `drivers.driver.Connection`. Each poll reports every value, changed or not."""
+        for each in self._stations.values():
+            # Whoever begins to read gets the full state, also after another who was cancelled.
+            each.known, each.silence = False, ""
         while True:
             self._wire.check()
             self._wake.clear()
@@ -198,33 +207,56 @@ class ModbusConnection:
                     raise
 
     async def _poll(self, station: _Station) -> Sequence[Report | Silence]:
-        """Read all of one unit, or nothing: half a state would look like a whole one."""
-        device = station.unit.device
-        found: list[Report] = []
+        """Read all of one unit that it has, or nothing: half a state would look like a whole one."""
+        device, plan = station.unit.device, station.plan
+        said: list[Report | Register] = []
+        refusal: Unsupported | None = None
+        heard = False
+        questions = deque(plan.polled if station.known else plan.all)
         try:
-            for block in station.polled if station.known else station.all:
-                found += block.reports(device, await self._ask(station, block.read))
-        except (NoAnswer, Unsupported) as error:
+            while questions:
+                block = questions.popleft()
+                try:
+                    said += block.reports(device, await self._ask(station, block.read))
+                    heard = True
+                except Unsupported as error:
+                    refusal = refusal or error
+                    questions.extendleft(reversed(plan.take_apart(block)))
+        except NoAnswer as error:
             return self._failed(station, error)
+        if refusal and not heard:
+            return self._failed(station, refusal)
+        found = [one for one in said if isinstance(one, Report)]
+        senseless = [one for one in said if isinstance(one, Register)]
+        if senseless and not found and not station.known:
+            problem = f"unit {station.unit.address} says nothing that makes sense"
+            return self._failed(station, NoAnswer(problem, hint="check type and scale in the register map"))
+        self._note(station, senseless)
         station.known, station.failures, station.silence = True, 0, ""
-        station.due = self._loop.time() + self._poll_seconds if station.polled else float("inf")
+        station.due = self._loop.time() + self._poll_seconds if plan.polled else float("inf")
         return found
+
+    def _note(self, station: _Station, senseless: Sequence[Register]) -> None:
+        """Say once what of a unit is left out while the rest of it answers; not the value, which is the house's."""
+        for register in (station.plan.refused | {*senseless}) - station.left_out:
+            why = "the unit refuses it" if register in station.plan.refused else "its value makes no sense"
+            log.warning(
+                "%s: %s (%s %d) is left out, because %s (correct the register map)",
+                *(station.unit.device, register.capability, register.table, register.address, why),
+            )
+            station.left_out.add(register)
 
     def _failed(self, station: _Station, error: DriverError) -> Sequence[Silence]:
         station.failures += 1
         if isinstance(error, NoAnswer) and not station.silence and station.failures < TRIES:
             return ()
         station.known = False
+        station.plan.forget()  # it may be another unit that answers next
         station.due = self._loop.time() + pause(station.failures, self._poll_seconds)
         if (reason := str(error)) == station.silence:
             return ()
         station.silence = reason
         return (Silence(station.unit.device, reason),)
-
-
-def _station(unit: Unit) -> _Station:
-    registers = unit.map.registers
-    return _Station(unit, blocks(registers), blocks(r for r in registers if r.poll))
 
 
 def _register(register_map: RegisterMap, capability: Capability) -> Register:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from drivers.errors import NoAnswer
 from drivers.modbus.register import Register, Table
 from drivers.model import DeviceId, Report
 
@@ -85,15 +86,15 @@ class Block:
         first, last = self.registers[0], self.registers[-1]
         return Read(first.table, first.address, last.address + last.size - first.address)
 
-    def reports(self, device: DeviceId, words: Sequence[int]) -> Iterator[Report]:
-        """What `words`, the answer to `read`, say.
-
-        Raises:
-            NoAnswer: something in it makes no sense.
-        """
+    def reports(self, device: DeviceId, words: Sequence[int]) -> Iterator[Report | Register]:
+        """What `words`, the answer to `read`, say: a register of which they make no sense comes as itself."""
         for register in self.registers:
             start = register.address - self.read.address
-            value = register.decode(words[start : start + register.size])
+            try:
+                value = register.decode(words[start : start + register.size])
+            except NoAnswer:
+                yield register
+                continue
             if value is not None:
                 yield Report(device, register.capability, value)
 

@@ -176,9 +176,15 @@ class Wire:
         limit = self._answer_seconds + (8 + message.answer_bytes) * self._port.character_seconds
         self._heard = False
         self._waiting = True
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         try:
             async with asyncio.timeout(limit):
                 answer = await self._ask(unit, message)
+            if task and task.cancelling() > cancels:
+                # pymodbus waits by `asyncio.wait_for`, which until Python 3.12 loses a cancellation that comes in the
+                # same moment as the answer; the task would then go on for ever.
+                raise asyncio.CancelledError
         except TimeoutError:
             raise self._no_answer(unit) from None
         except ConnectionException:

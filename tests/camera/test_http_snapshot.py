@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from camera.errors import FetchFailed
 from camera.http_snapshot import HttpSnapshot
@@ -20,7 +21,7 @@ from drivers.simulated.digest import Algorithm, DigestGate
 
 PASSWORD = "p@ss/w:rd%é"
 ENCODED = "p%40ss%2Fw%3Ard%25%C3%A9"
-LOGIN = Login("kari", PASSWORD)
+LOGIN = Login("kari.nordmann", PASSWORD)
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,13 +30,13 @@ Session = aiohttp.ClientSession
 
 
 @contextlib.asynccontextmanager
-async def serve(handler: Handler) -> AsyncIterator[str]:
+async def serve(handler: Handler, port: int | None = 0) -> AsyncIterator[str]:
     """A camera as a web handler; gives `http://127.0.0.1:<port>`."""
     app = web.Application()
     app.router.add_get("/{path:.*}", handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
@@ -85,7 +86,7 @@ def gated(gate: Gate, seen: list[str] | None = None) -> Handler:
 
 def digest(password: str = PASSWORD, algorithm: Algorithm = "SHA-256") -> DigestGate:
     numbers = iter(range(1000))
-    return DigestGate("kari", password, algorithm, lambda: 0.0, lambda: f"nonce{next(numbers)}")
+    return DigestGate("kari.nordmann", password, algorithm, lambda: 0.0, lambda: f"nonce{next(numbers)}")
 
 
 async def failure(snapshot: HttpSnapshot) -> str:
@@ -95,7 +96,7 @@ async def failure(snapshot: HttpSnapshot) -> str:
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(snapshot)
     assert PASSWORD not in shown
     assert ENCODED.lower() not in shown.lower()
-    assert "kari" not in shown
+    assert "kari.nordmann" not in shown
     line = str(caught.value)
     assert "\n" not in line
     assert caught.value.hint
@@ -109,7 +110,7 @@ async def test_no_login(session: Session) -> None:
 
 async def test_basic(session: Session) -> None:
     seen: list[str] = []
-    async with serve(gated(basic_gate("kari", PASSWORD), seen)) as url:
+    async with serve(gated(basic_gate("kari.nordmann", PASSWORD), seen)) as url:
         camera = HttpSnapshot(session, url, LOGIN)
         assert await camera.fetch() == b"picture"
         assert await camera.fetch() == b"picture"
@@ -178,16 +179,59 @@ async def test_who_spoke_digest_never_gets_the_password_in_the_clear(session: Se
     assert not any(header.startswith("Basic") for header in seen)
 
 
+@pytest.mark.parametrize("failing", ["time-out", "server error", "refused connection", "cut transfer", "refused login"])
+async def test_what_a_camera_wants_is_remembered_over_failures(session: Session, failing: str) -> None:
+    """After Digest, a failure, and an impostor at the same address that asks for Basic and gets nothing."""
+    gate = digest()
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization", ""))
+        if phase == "digest" and not (refusal := gate.refusal("GET", request.raw_path, seen[-1] or None)):
+            return web.Response(body=b"picture")
+        if phase == "digest":
+            return web.Response(status=401, headers={"WWW-Authenticate": refusal or ""})
+        if phase == "time-out":
+            await asyncio.sleep(60)
+        if phase == "server error":
+            return web.Response(status=500)
+        if phase == "refused login":
+            return web.Response(status=403)
+        if phase == "cut transfer" and request.transport:
+            request.transport.abort()
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="camera"'})
+
+    phase = "digest"
+    async with serve(answer) as url:
+        camera = HttpSnapshot(session, url, LOGIN, deadline=1)
+        assert await camera.fetch() == b"picture"
+        phase = failing
+        if failing != "refused connection":
+            await failure(camera)
+    if failing == "refused connection":
+        assert "unreachable" in await failure(camera)
+    phase = "impostor"
+    async with serve(answer, URL(url).port) as again:
+        assert again == url
+        assert "refused the login" in await failure(camera)
+        phase = "digest"
+        assert await camera.fetch() == b"picture"
+    assert len([header for header in seen if header.startswith("Digest")]) > 2
+    assert not any(header.startswith("Basic") for header in seen)
+
+
 async def test_login_in_the_address(session: Session) -> None:
     async with serve(gated(digest().refusal)) as url:
-        camera = HttpSnapshot(session, url.replace("://", f"://kari:{ENCODED}@"))
+        camera = HttpSnapshot(session, url.replace("://", f"://kari.nordmann:{ENCODED}@"))
         assert await camera.fetch() == b"picture"
 
 
-@pytest.mark.parametrize("gate", [digest("other").refusal, basic_gate("kari", "other")], ids=["digest", "basic"])
+@pytest.mark.parametrize(
+    "gate", [digest("other").refusal, basic_gate("kari.nordmann", "other")], ids=["digest", "basic"]
+)
 async def test_wrong_password(session: Session, gate: Gate) -> None:
     async with serve(gated(gate)) as url:
-        line = await failure(HttpSnapshot(session, url.replace("://", f"://kari:{ENCODED}@")))
+        line = await failure(HttpSnapshot(session, url.replace("://", f"://kari.nordmann:{ENCODED}@")))
     assert "refused the login (HTTP 401)" in line
 
 
@@ -204,12 +248,12 @@ async def test_malformed_digest(session: Session) -> None:
 async def test_nobody_listens(session: Session) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"http://kari:{ENCODED}@127.0.0.1:{taken.getsockname()[1]}/"
+        url = f"http://kari.nordmann:{ENCODED}@127.0.0.1:{taken.getsockname()[1]}/"
         assert "is unreachable: Connection refused" in await failure(HttpSnapshot(session, url))
 
 
 async def test_unknown_name(session: Session) -> None:
-    line = await failure(HttpSnapshot(session, f"http://kari:{ENCODED}@camera.invalid/"))
+    line = await failure(HttpSnapshot(session, f"http://kari.nordmann:{ENCODED}@camera.invalid/"))
     assert "its name cannot be found" in line
 
 
@@ -316,7 +360,7 @@ async def test_redirects_to_another_address_are_refused(session: Session) -> Non
     async with serve(elsewhere) as other:
 
         async def away(_request: web.Request) -> web.Response:
-            raise web.HTTPFound(f"{other}/?of=kari")
+            raise web.HTTPFound(f"{other}/?of=kari.nordmann")
 
         async with serve(away) as url:
             assert "redirects to another address" in await failure(HttpSnapshot(session, url, LOGIN))
@@ -334,7 +378,7 @@ async def test_redirects_without_end(session: Session) -> None:
 @pytest.mark.parametrize(("status", "says"), [(404, "no picture there"), (403, "refused the login"), (500, "HTTP 500")])
 async def test_other_answers(session: Session, status: int, says: str) -> None:
     async def answer(_request: web.Request) -> web.Response:
-        return web.Response(status=status, text=f"kari {PASSWORD}")
+        return web.Response(status=status, text=f"kari.nordmann {PASSWORD}")
 
     async with serve(answer) as url:
         assert says in await failure(HttpSnapshot(session, url, LOGIN))
@@ -346,7 +390,7 @@ async def test_https_where_there_is_none(session: Session) -> None:
         await writer.drain()
 
     async with serve_raw(answer) as url:
-        secure = url.replace("http://", f"https://kari:{ENCODED}@")
+        secure = url.replace("http://", f"https://kari.nordmann:{ENCODED}@")
         assert "does not speak TLS" in await failure(HttpSnapshot(session, secure))
 
 
@@ -363,7 +407,7 @@ async def test_untrusted_certificate(session: Session, tmp_path: Path) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     try:
-        url = f"https://kari:{ENCODED}@127.0.0.1:{runner.addresses[0][1]}/"
+        url = f"https://kari.nordmann:{ENCODED}@127.0.0.1:{runner.addresses[0][1]}/"
         assert "certificate is not trusted" in await failure(HttpSnapshot(session, url))
     finally:
         await runner.cleanup()
@@ -374,11 +418,11 @@ async def test_untrusted_certificate(session: Session, tmp_path: Path) -> None:
     [
         "",
         "snapshot.jpg",
-        f"rtsp://kari:{PASSWORD}@camera/",
-        f"http://kari:{ENCODED}@:99999/",
-        f"http://kari:{ENCODED}@camera:port/",
+        f"rtsp://kari.nordmann:{PASSWORD}@camera/",
+        f"http://kari.nordmann:{ENCODED}@:99999/",
+        f"http://kari.nordmann:{ENCODED}@camera:port/",
         f"http://ka%3Ari:{ENCODED}@camera/",
-        f"http://kari:{ENCODED}@[::1/",
+        f"http://kari.nordmann:{ENCODED}@[::1/",
     ],
 )
 async def test_addresses_that_are_none(session: Session, url: str) -> None:

@@ -7,16 +7,18 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohomekit.protocol.tlv import TLV
 
 from drivers.discovery import Appeared, Discovery, Endpoint, device_id
 from drivers.errors import AdoptionFailed, LinkLost, Unsupported
-from drivers.homekit import pairing
+from drivers.homekit import driver, pairing
 from drivers.homekit.connection import Session
 from drivers.homekit.driver import Adopted, HomeKitConnection, HomeKitLine, Patience, adopt, forget
 from drivers.homekit.pairing import setup_code
@@ -122,10 +124,10 @@ async def test_a_right_code_that_the_lamp_calls_wrong_is_tried_again(
 ) -> None:
     really, tried = pairing.pair, 0
 
-    async def pair(session: Session, code: str, *, with_auth: bool, seconds: float) -> dict[str, str]:
+    async def pair(session: Session, _: str, **how: Any) -> None:
         nonlocal tried
         tried += 1
-        return await really(session, CODE if tried > failures else "999-99-998", with_auth=with_auth, seconds=seconds)
+        await really(session, CODE if tried > failures else "999-99-998", **how)
 
     monkeypatch.setattr(pairing, "pair", pair)
     with contextlib.nullcontext() if adopted else pytest.raises(AdoptionFailed, match="the code is wrong"):
@@ -147,6 +149,78 @@ async def test_a_device_that_is_not_what_was_announced_is_set_free_again(lamp: L
     with pytest.raises(AdoptionFailed, match="is not homekit-00000000"):
         await adopt(replace(lamp.found(), id="homekit-00000000"), CODE)
     await adopt(lamp.found(), CODE)
+
+
+class Held:
+    """An adoption has come to where the lamp is ours already, and stays there for longer than anybody waits."""
+
+    def __init__(self) -> None:
+        self.reached, self.released = asyncio.Event(), asyncio.Event()
+
+
+@pytest.fixture(params=["its last answer", "its proof", "what it is"])
+async def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Held:
+    here = Held()
+
+    def hold(module: Any, name: str, *, after: bool, applies: Callable[..., bool] = lambda *_: True) -> None:
+        really = getattr(module, name)
+
+        async def held(*arguments: Any, **named: Any) -> Any:
+            if here.reached.is_set() or not applies(*arguments):
+                return await really(*arguments, **named)
+            result = await really(*arguments, **named) if after else None
+            here.reached.set()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(4.5 if after else 3600):
+                    await here.released.wait()
+            return result
+
+        monkeypatch.setattr(module, name, held)
+
+    match request.param:
+        case "its last answer":
+            hold(Session, "exchange_tlv", after=True, applies=lambda *sent: (TLV.kTLVType_State, TLV.M5) in sent[2])
+        case "its proof":
+            hold(pairing, "verify", after=False)
+        case "what it is":
+            hold(driver, "_database", after=False)
+    return here
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_an_adoption_that_is_cancelled_leaves_the_lamp_free(lamp: Lamp, held: Held, times: int) -> None:
+    adopting = asyncio.create_task(adopt(lamp.found(), CODE))
+    async with asyncio.timeout(20):
+        await held.reached.wait()
+        for _ in range(times):
+            adopting.cancel()
+            await asyncio.sleep(0.01)
+            held.released.set()
+            await asyncio.sleep(0.01)
+        with pytest.raises(asyncio.CancelledError):
+            await adopting
+    await adopt(lamp.found(), CODE)
+
+
+async def test_an_adoption_that_takes_too_long_leaves_the_lamp_free(lamp: Lamp, held: Held) -> None:
+    async with asyncio.timeout(20):
+        with pytest.raises(AdoptionFailed, match="took longer than 4 s"):
+            await adopt(lamp.found(), CODE, patience=replace(BRIEF, adopt=4, reach=30))
+    assert held.reached.is_set()
+    await adopt(lamp.found(), CODE)
+
+
+async def test_a_lamp_that_is_lost_while_adopted_leaves_a_word(
+    lamp: Lamp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(*_: object, **__: object) -> None:
+        await lamp.end(signal.SIGKILL)
+        raise LinkLost("gone")
+
+    monkeypatch.setattr(pairing, "verify", gone)
+    with pytest.raises(AdoptionFailed, match="gone"):
+        await adopt(lamp.found(), CODE, patience=BRIEF)
+    assert "reset it to factory settings" in caplog.text
 
 
 async def test_a_written_value_is_reported_even_if_it_was_so_before(lamp: Lamp) -> None:

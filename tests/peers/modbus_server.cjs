@@ -8,6 +8,7 @@
 //   {"deaf": [2]}          units that do not answer
 //   {"delay": 300}         milliseconds that an answer waits
 //   {"once": "noise"}      a mode for the next answer only
+//   {"busy": 2}            so many next questions are refused as "busy"
 //   {"stubborn": true}     take no value, but acknowledge it
 //   {"send": "00ff13"}     bytes on the line, now, without being asked
 // Writes {"ready": true} when the port is open, and {"wrote": [unit, table, address, value]} for each write.
@@ -16,10 +17,11 @@
 const { ServerSerial } = require("modbus-serial");
 
 const tables = { input: new Map(), holding: new Map(), coil: new Map(), discrete: new Map() };
-const line = { mode: "clean", once: null, deaf: [], delay: 0, stubborn: false };
+const line = { mode: "clean", once: null, deaf: [], delay: 0, busy: 0, stubborn: false };
 const say = (object) => process.stdout.write(JSON.stringify(object) + "\n");
 
 function get(table, address, unit) {
+    if (line.busy > 0) { line.busy -= 1; throw { modbusErrorCode: 6 }; }
     const value = tables[table].get(`${unit}:${address}`);
     if (value === undefined) throw { modbusErrorCode: 2 };
     return value;

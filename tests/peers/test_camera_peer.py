@@ -1,4 +1,4 @@
-"""Debian's `motion` as a foreign camera: Digest as it sends it, a snapshot address, and its ways to fail.
+"""Debian's `motion` as a foreign camera: Basic, Digest as it sends it, a snapshot address, and its ways to fail.
 
 `motion` opens no file of ours: it takes its pictures from an MJPEG stream that this test serves.
 """
@@ -47,7 +47,7 @@ movie_output off
 webcontrol_port 0
 stream_port {port}
 stream_localhost on
-stream_auth_method 2
+stream_auth_method {method}
 stream_authentication {user}:{password}
 """
 
@@ -87,6 +87,8 @@ class Motion:
     """The running program."""
 
     url: str
+    scheme: str
+    """Of its login: `Basic` or `Digest`."""
     configuration: Path
     process: asyncio.subprocess.Process | None = None
 
@@ -112,8 +114,8 @@ class Motion:
             await self.process.wait()
 
 
-@pytest.fixture
-async def motion(tmp_path: Path) -> AsyncIterator[Motion]:
+@pytest.fixture(params=["Basic", "Digest"])
+async def motion(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Motion]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -126,6 +128,7 @@ async def motion(tmp_path: Path) -> AsyncIterator[Motion]:
                 folder=folder,
                 source=source,
                 port=port,
+                method={"Basic": 1, "Digest": 2}[request.param],
                 width=WIDTH,
                 height=HEIGHT,
                 user=LOGIN.user,
@@ -133,7 +136,7 @@ async def motion(tmp_path: Path) -> AsyncIterator[Motion]:
             ),
             "utf-8",
         )
-        running = Motion(f"http://127.0.0.1:{port}/0/current", configuration)
+        running = Motion(f"http://127.0.0.1:{port}/0/current", request.param, configuration)
         try:
             await running.start()
             yield running
@@ -150,7 +153,10 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_a_picture_of_a_foreign_camera(motion: Motion, session: aiohttp.ClientSession, tmp_path: Path) -> None:
     async with session.get(motion.url) as refused:
         assert refused.status == 401
-        assert "algorithm=md5" in refused.headers["WWW-Authenticate"], "this is what others stumble over"
+        challenge = refused.headers["WWW-Authenticate"]
+        assert challenge.startswith(motion.scheme)
+        if motion.scheme == "Digest":
+            assert "algorithm=md5" in challenge, "this is what others stumble over"
     keys = Keys(bytes(32))
     store = SnapshotStore(tmp_path / "snapshots", keys.seal("snapshots"), keys.random_bytes, Barrier())
     taken: list[Snapshot] = []

@@ -15,7 +15,7 @@ import pytest
 
 from drivers.errors import LinkLost, NoAnswer, Unsupported
 from drivers.modbus.driver import ModbusConnection, ModbusLine, Unit
-from drivers.modbus.registers import load, parse
+from drivers.modbus.registers import RegisterMap, load, parse
 from drivers.model import HEATING_SETPOINT, ON_OFF, Report, Silence
 from drivers.simulated.heat_pump import TIOCGEXCL
 
@@ -267,6 +267,101 @@ async def test_a_refused_question_is_a_silence_with_its_reason(tmp_path: Path) -
             assert first == Silence("pump", "unit 3 refuses to read holding 0 to 1: it has no such address")
         finally:
             await peer.kill()
+
+
+FAMILY_MAP = parse(
+    "version = 1\nmodel = 'A family of models'\n"
+    + "".join(
+        f"[[register]]\naddress = {address}\ntable = '{table}'\ntype = '{type_}'\ncapability = 'Model.{name}'\n"
+        for address, table, type_, name in [
+            (0, "holding", "uint16", "First"),
+            (1, "holding", "uint16", "Lacked"),
+            (2, "holding", "bool", "Flag"),
+            (3, "holding", "uint32", "Counter"),
+            (9, "coil", "bool", "Relay"),
+        ]
+    ),
+    source="family",
+)
+
+
+async def test_a_register_that_a_unit_lacks_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of a joined question one register is refused, and a coil by itself; the rest is there, and told apart rightly."""
+    async with cable(tmp_path) as (ours, theirs, process):
+        peer = Peer(theirs)
+        try:
+            await peer.start()
+            await peer.tell(holding={"7:0": 11, "7:2": 1, "7:3": 1, "7:4": 4})
+            line = ModbusLine(str(ours), [Unit(7, "one", "One", FAMILY_MAP)], baudrate=115200, poll_seconds=0.1)
+            async with line.connect() as connection:
+                house = House(process, peer, line, connection)
+                listener = asyncio.create_task(house.listen())
+                await house.until(lambda r: r == Report("one", "Model.Counter", 0x10004))
+                await peer.tell(holding={"7:0": 12})
+                await house.until(lambda r: r == Report("one", "Model.First", 12))
+                await house.until(lambda r: r == Report("one", "Model.Flag", value=True))
+                # Nothing wrong with it now, but it is not asked for while the line stands and the unit answers.
+                await peer.tell(holding={"7:1": 5})
+                await house.until(lambda r: r == Report("one", "Model.Counter", 0x10004))
+                await house.until(lambda r: r == Report("one", "Model.Counter", 0x10004))
+                assert ("one", "Model.Lacked") not in values(house.heard)
+                # What comes back after a silence may be another unit.
+                await peer.tell(deaf=[7])
+                await house.until(is_from("one", Silence))
+                await peer.tell(deaf=[])
+                await house.until(lambda r: r == Report("one", "Model.Lacked", 5))
+                listener.cancel()
+                await asyncio.wait([listener])
+        finally:
+            await peer.kill()
+    told = [record.getMessage() for record in caplog.records if record.name == "drivers.modbus.driver"]
+    assert sorted(told) == [
+        "one: Model.Lacked (holding 1) is left out, because the unit refuses it (correct the register map)",
+        "one: Model.Relay (coil 9) is left out, because the unit refuses it (correct the register map)",
+    ]
+
+
+async def test_a_value_that_makes_no_sense_is_left_out(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.until(is_from("pump"))
+    await house.peer.tell(holding={"1:0": 210, "1:1": 190})
+    await house.until(lambda r: r == Report("pump", SETPOINT, 19.0))
+    await house.until(lambda r: r == Report("pump", SETPOINT, 19.0))
+    assert ("pump", ON_OFF.name) not in values(house.heard)
+    assert not any(isinstance(said, Silence) for said in house.heard)
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "drivers.modbus.driver"]
+    assert "pump: OnOff.OnOff (holding 0) is left out" in told
+    assert "210" not in told
+    await house.peer.tell(holding={"1:0": 0})
+    await house.until(lambda r: r == Report("pump", ON_OFF.name, value=False))
+
+
+async def test_a_unit_of_which_nothing_makes_sense_is_silent(tmp_path: Path) -> None:
+    async with cable(tmp_path) as (ours, theirs, _):
+        peer = Peer(theirs)
+        try:
+            await peer.start()
+            await peer.tell(holding={"8:0": 210, "8:1": 210})
+            switch = next(r for r in PUMP.registers if r.capability == ON_OFF.name)
+            line = ModbusLine(str(ours), [Unit(8, "pump", "Pump", RegisterMap(model="Switch", registers=(switch,)))])
+            async with asyncio.timeout(PATIENCE), line.connect() as connection:
+                first = await anext(aiter(connection.reports()))
+        finally:
+            await peer.kill()
+    assert isinstance(first, Silence)
+    assert "nothing that makes sense" in first.reason
+    assert "210" not in first.reason
+
+
+async def test_a_busy_unit_is_asked_again_after_a_rest(house: House) -> None:
+    await house.until(is_from("pump"))
+    await house.peer.tell(busy=1)
+    await house.connection.send("pump", HEATING_SETPOINT, 22.0)
+    await house.until(lambda r: r == Report("pump", SETPOINT, 22.0))
+    await house.peer.tell(busy=1000)
+    with pytest.raises(NoAnswer, match="unit 1 refuses to write holding 1: it is busy"):
+        await house.connection.send("pump", HEATING_SETPOINT, 23.0)
+    await house.peer.tell(busy=0)
+    await house.connection.send("pump", HEATING_SETPOINT, 24.0)
 
 
 async def test_a_dead_unit_does_not_hold_up_another(house: House) -> None:
