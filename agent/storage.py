@@ -25,7 +25,7 @@ from agent.errors import ConfigInvalid
 from agent.register import DeviceRegister
 from camera.snapshots import SnapshotStore
 from privacy.errors import StoreBroken
-from privacy.files import write_new
+from privacy.files import sweep, write_new
 from privacy.journal import Journal
 from privacy.operation_log import OperationLog
 from privacy.policy import Policy, policies
@@ -87,6 +87,7 @@ def open_storage(config: Config) -> Storage:
 def _opened(config: Config, state: Path) -> Storage:
     # Before anything is read: opening a log cuts its tail, which another agent may be writing.
     lock = _locked(state)
+    sweep(state)
     keys = Keys.open_or_create(state / "root.key")
     receipt_key = SigningKey.open_or_create(state / "receipt.jwk", keys.seal("receipt-key"))
     _publish(state / "receipt-public.jwk", receipt_key)

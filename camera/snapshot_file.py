@@ -2,8 +2,9 @@
 
     magic "PVSN" | version 1 | three lengths, 4 bytes big-endian each | metadata | thumbnail | image
 
-Each part is a sealed blob of its own (`privacy.seal`), bound to the record's id and the part's name, so that parts
-cannot be swapped within a file or between files. Metadata is JSON inside its seal. What lies open is lengths alone.
+Each part is a sealed blob of its own (`privacy.seal`), bound to `portvakt/v1/snapshot/<record id>/<part>`, so that
+parts cannot be swapped within a file or between files. Metadata is JSON inside its seal. What lies open is lengths
+alone. `privacy/FORMAT.md` describes this file among all others.
 """
 
 import struct

@@ -4,6 +4,7 @@ Only regular files with a name that we give are ours. Everything else, links inc
 is mistaken about what is its own has cost others their files.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -68,7 +69,8 @@ class SnapshotFolder:
         except OSError as error:
             raise StoreBroken(f"cannot write a snapshot: {error.strerror}", hint="see `portvakt doctor`") from error
         except StoreBroken:
-            path.with_name(path.name + UNFINISHED).unlink(missing_ok=True)  # a full disk needs these bytes back
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)  # it was the sync of the folder that failed
             raise
 
     def read(self, record: str, offset: int, length: int) -> bytes:

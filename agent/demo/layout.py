@@ -1,5 +1,6 @@
 """The demo's folder: ports, secrets and the agent's configuration. All of it is gone when the demo ends."""
 
+import getpass
 import secrets
 import socket
 from dataclasses import dataclass
@@ -127,7 +128,8 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
     _write(
         root / "mosquitto.conf",
         f"listener {layout.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence true\n"
-        f"persistence_location {root}/broker/\nlog_dest stderr\nlog_type error\n",
+        # Started by root it would become another user, who cannot write here, and whom the kernel does not end with us.
+        f"persistence_location {root}/broker/\nlog_dest stderr\nlog_type error\nuser {getpass.getuser()}\n",
     )
     for name in ("broker", "lamp", "logs"):
         (root / name).mkdir(mode=0o700)

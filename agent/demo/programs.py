@@ -84,7 +84,7 @@ def programs(layout: Layout) -> tuple[Program, ...]:
         ],
         "backend": [
             *python, "agent", "backend", "serve", "--dir", str(layout.backend),
-            "--host", host, "--port", str(layout.broker_port), "--accept-new",
+            "--host", host, "--port", str(layout.broker_port),
         ],
         "agent": [*python, "agent", "run", "--config", str(layout.config)],
     }  # fmt: skip

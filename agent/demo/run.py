@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from agent.backend.state import State
-from agent.demo.layout import LAMP_CODE, Layout, lay_out
+from agent.demo.layout import GATEWAY, LAMP_CODE, Layout, lay_out
 from agent.demo.programs import programs
 from agent.demo.readiness import wait_until_ready
 from agent.errors import AgentError
@@ -45,7 +45,9 @@ def main(seconds: float | None, report_json: bool, port: int | None) -> int:  # 
             interval=INTERVAL_SECONDS_IN_A_REPORT if brief else INTERVAL_SECONDS,
             keep=KEEP_SECONDS_IN_A_REPORT if brief else KEEP_SECONDS,
         )
-        State(layout.backend).create_issuer("backend")
+        backend = State(layout.backend)
+        backend.create_issuer("backend")
+        backend.enroll(GATEWAY)
         try:
             return asyncio.run(_run(layout, seconds, report_json=report_json))
         except Bug as error:

@@ -189,3 +189,16 @@ def test_the_link_goes_up_and_down_and_says_why_once(bench: Bench) -> None:
     assert (down.connected, down.since, down.reason) == (False, clock.now(), "the broker closed the connection")
     assert [type(entry) for entry in bench.recorded] == [entries.LinkDown, entries.LinkUp, entries.LinkDown]
     assert bench.marked == ["link"] * 4
+
+
+async def test_hello_names_the_head_of_the_log_and_its_places_can_be_asked_for(bench: Bench) -> None:
+    for number in (1, 2):
+        await bench.uplink.order(bench.order(number), retained=False)
+    await bench.eraser.finish()
+    await bench.uplink.receipt_acknowledged(f"{ORDER}1", "erased")
+    first, second = await bench.uplink.hello(), await bench.uplink.hello()
+    assert first.log == bench.journal.log_position()
+    assert (first.log.size, first.acknowledged) == (4, 1)
+    assert first.id != second.id, "each saying has an id of its own"
+    places = await bench.uplink.receipts_at({1, 2, 9})
+    assert [(receipt.order, receipt.kind) for receipt in places] == [(f"{ORDER}1", "verified"), (f"{ORDER}2", "erased")]

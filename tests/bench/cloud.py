@@ -68,6 +68,7 @@ async def order_to_receipt(place: Path) -> Sequence[Figure]:
         (place / "portvakt.toml").write_text(_CONFIG.format(gateway=GATEWAY, port=port))
         state = State(place / "backend")
         state.create_issuer("bench")
+        state.enroll(GATEWAY)
         heard = await enter(_backend(state, port))
         gateway = await enter(_gateway(place))
         sender = await enter(connect(_settings(port, "bench-sender")))

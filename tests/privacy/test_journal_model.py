@@ -54,17 +54,24 @@ class PowerCut(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """The `after`-th call that changes the medium fails; `lasting`: and all that follow."""
+    """The `nth` call of its kind fails."""
 
-    after: int
-    lasting: bool
+    call: str
+    nth: int
+    then: str
+    """What follows: "goes on", "refuses" every change, or is a "power cut" of which nobody hears."""
     half: bool
     """Of a write, half is done."""
-    power: bool
-    """It is no failure that anybody hears of."""
 
 
-FAULTS = st.builds(Fault, st.integers(0, 40), st.booleans(), st.booleans(), st.booleans())
+CALLS = ("open", "write", "fdatasync", "fsync", "ftruncate", "replace", "unlink")
+FAULTS = st.builds(
+    Fault,
+    st.sampled_from(CALLS),
+    st.integers(0, 4),
+    st.sampled_from(["goes on", "refuses", "power cut"]),
+    st.booleans(),
+)
 
 
 class Medium:
@@ -73,18 +80,19 @@ class Medium:
     def __init__(self, fault: Fault) -> None:
         self._fault = fault
         self._calls = 0
+        self._failed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
 
     def open(self, path: Path, flags: int, mode: int = 0o777) -> int:
         if flags & (os.O_WRONLY | os.O_RDWR):
-            self._change()
+            self._change("open")
         return os.open(path, flags, mode)
 
     def write(self, handle: int, data: bytes) -> int:
         try:
-            self._change()
+            self._change("write")
         except (OSError, PowerCut):
             if self._fault.half:
                 os.write(handle, bytes(data)[: len(data) // 2])
@@ -92,37 +100,38 @@ class Medium:
         return os.write(handle, data)
 
     def fsync(self, handle: int) -> None:
-        self._change()
+        self._change("fsync")
 
     def fdatasync(self, handle: int) -> None:
-        self._change()
+        self._change("fdatasync")
 
     def ftruncate(self, handle: int, size: int) -> None:
-        self._change()
+        self._change("ftruncate")
         os.ftruncate(handle, size)
 
-    def truncate(self, path: Path, size: int) -> None:
-        self._change()
-        os.truncate(path, size)
+    def _change(self, call: str) -> None:
+        self._calls += call == self._fault.call
+        if self._failed and self._fault.then != "goes on":
+            self._fail()
+        if not self._failed and self._calls > self._fault.nth:
+            self._fail()
 
-    def _change(self) -> None:
-        self._calls += 1
-        number = self._calls - 1
-        if number == self._fault.after or (number > self._fault.after and (self._fault.lasting or self._fault.power)):
-            if self._fault.power:
-                raise PowerCut
-            raise OSError(errno.EIO, "the medium refuses")
+    def _fail(self) -> None:
+        self._failed = True
+        if self._fault.then == "power cut":
+            raise PowerCut
+        raise OSError(errno.EIO, "the medium refuses")
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
         replace, unlink = Path.replace, Path.unlink
 
         def faulty_replace(path: Path, target: Path) -> Path:
-            self._change()
+            self._change("replace")
             return replace(path, target)
 
         def faulty_unlink(path: Path, missing_ok: bool = False) -> None:  # noqa: FBT001, FBT002 - as in pathlib
-            self._change()
+            self._change("unlink")
             unlink(path, missing_ok=missing_ok)
 
         with (
@@ -323,24 +332,32 @@ class House(RuleBasedStateMachine):
                     assert not list(store.find(given.order.scope, given.order.issued)), store.name
 
     def teardown(self) -> None:
-        """Healed, and started once more, every order ends as it should."""
         try:
             if hasattr(self, "journal"):
-                self.start()
-                self.loop.run_until_complete(self.eraser.finish())
-                self.receipts_never_change_and_the_log_verifies()
-                self.nothing_out_of_scope_is_lost()
-                self.nothing_is_left_of_what_was_verified()
-                for given in self.given:
-                    kinds = [r.kind for r in self.journal.receipts() if r.order == given.order.id]
-                    known = self.journal.known(given.order.id)
-                    assert kinds == (["erased", "verified"] if known else [])
-                    assert known or not given.admitted
-                assert self.journal.unfinished() == []
-                texts = b"".join(payload for _, payload in self.journal._log.replay())
-                assert not any(given.order.jws.encode() in texts for given in self.given), "the text of orders is dead"
+                self.healed()
         finally:
             self.stack.close()
+
+    def healed(self) -> None:
+        """Started once more, on a medium that works, every order ends as it should."""
+        self.start()
+        self.loop.run_until_complete(self.eraser.finish())
+        self.receipts_never_change_and_the_log_verifies()
+        self.nothing_out_of_scope_is_lost()
+        self.nothing_is_left_of_what_was_verified()
+        for given in self.given:
+            kinds = [r.kind for r in self.journal.receipts() if r.order == given.order.id]
+            known = self.journal.known(given.order.id)
+            assert kinds == (["erased", "verified"] if known else [])
+            assert known or not given.admitted
+        assert self.journal.unfinished() == []
+        texts = b"".join(payload for _, payload in self.journal._log.replay())
+        assert not any(given.order.jws.encode() in texts for given in self.given), "the text of orders is dead"
+        erased = [r for r in verify_log(self.log, RECEIPTS.public_jwk()) if r.kind == "erased"]
+        for store in self.stores:
+            named = sum(line.found for receipt in erased for line in receipt.stores if line.store == store.name)
+            gone = len(self.kept) + len(self.taken) - sum(1 for _ in store.find(ALL, LATER))
+            assert named >= gone, "a crash half-way does not make a receipt say less"
 
 
 House.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)

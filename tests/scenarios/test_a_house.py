@@ -24,6 +24,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from drivers.simulated.heat_pump import forget_dead_reader
+
 pytestmark = [pytest.mark.peer, pytest.mark.root, pytest.mark.timeout(180)]
 
 PEERS = Path(__file__).parent.parent / "peers"
@@ -148,6 +150,7 @@ class House:
         self.broker_port, self.camera_port = free_port(), free_port()
         self.backend = self.folder / "backend"
         self.portvakt = Path(sys.prefix) / "bin" / "portvakt"
+        self.port = -1
 
     def tls(self, name: str) -> list[str]:
         return ["--host", "127.0.0.1", "--port", str(self.broker_port), "--ca", f"{self.folder}/ca.pem",
@@ -169,6 +172,7 @@ class House:
         (self.folder / "camera-password").chmod(0o600)
         (self.folder / "portvakt.toml").write_text(self.config())
         sh(str(self.portvakt), "backend", "keys", "--dir", str(self.backend))
+        sh(str(self.portvakt), "backend", "enroll", "--dir", str(self.backend), "--gateway", GATEWAY)
         start = self.town.start
         await start("mosquitto", "-c", self.folder / "mosquitto.conf")
         await start(
@@ -185,7 +189,8 @@ class House:
         await start(sys.executable, "-m", "drivers.simulated.camera", "--address", "127.0.0.1", "--port",
                     str(self.camera_port), "--user", "kari", "--password-file", self.folder / "camera-password",
                     "--auth", "digest")  # fmt: skip
-        self.serving = await start(self.portvakt, "backend", "serve", "--dir", self.backend, *self.tls("backend"))
+        self.serving = await start(self.portvakt, "backend", "serve", "--dir", self.backend,
+                                   *self.tls("backend"))  # fmt: skip
 
     async def _cable_is_laid(self) -> bool:
         return (self.folder / "ours.tty").exists() and (self.folder / "theirs.tty").exists()
@@ -290,10 +295,12 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     town = Town(tmp_path)
-    with town.cabled():
+    with town.cabled(), contextlib.ExitStack() as held:
         house = House(town)
         try:
             await house.furnish()
+            house.port = os.open(tmp_path / "ours.tty", os.O_RDWR | os.O_NOCTTY)
+            held.callback(os.close, house.port)
             yield house
         finally:
             await town.end()
@@ -341,6 +348,7 @@ async def test_four_flows_and_a_power_cut(house: House) -> None:
     order = house.order({"cameras": ["front"]})
     async with asyncio.timeout(PATIENCE):
         assert await agent.wait() == -signal.SIGKILL
+    forget_dead_reader(house.port)  # as a real port does by itself
     before = {f for f in (house.folder / "state" / "snapshots").rglob("*") if f.is_file()}
     assert before, "the power cut came before the erasure"
     assert house.receipts(order) == {}

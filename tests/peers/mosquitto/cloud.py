@@ -21,9 +21,11 @@ from tests.peers.mosquitto.gateway import GATEWAY
 class Cloud:
     """The reference backend with its folder."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, *, accept_new: bool = False) -> None:
         self.state = State(folder)
         self.issuers = self.state.create_issuer("cloud")
+        if not accept_new:
+            self.state.enroll(GATEWAY)
         self.events: list[Event] = []
         self._settings = settings
         self._backend = Backend(
@@ -32,6 +34,7 @@ class Cloud:
             clock=SystemClock(),
             disk=Disk(),
             report=self.events.append,
+            accept_new=accept_new,
         )
         self.service = Service("backend", self._backend.run, (LinkDown,))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +28,7 @@ from privacy.redaction.line import RedactedLine, redacted
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.store import Barrier, Disk, Erasure
+from privacy.uuid7 import uuid7
 
 GATEWAY = "gw-1"
 
@@ -110,13 +111,20 @@ class House:
         self.link.receipt_issued()
 
     async def hello(self) -> Hello:
+        return await self.disk.run(self._hello)
+
+    def _hello(self) -> Hello:
         key = msgspec.convert(self.key.public_jwk(), PublicKey)
+        receipts = list(self.journal.receipts())
         return Hello(
+            id=uuid7(SystemClock().now(), os.urandom),
             gateway=self.gateway,
             epoch=1,
             software="test",
             last_sequences=self.journal.last_sequences(),
-            receipts=sum(1 for _ in self.journal.receipts()),
+            receipts=len(receipts),
+            acknowledged=sum(receipt.acknowledged for receipt in receipts),
+            log=self.journal.log_position(),
             receipt_key=key,
         )
 
@@ -130,6 +138,9 @@ class House:
 
     async def receipts_of(self, order: str) -> list[IssuedReceipt]:
         return [receipt for receipt in self.journal.receipts() if receipt.order == order]
+
+    async def receipts_at(self, positions: Collection[int]) -> list[IssuedReceipt]:
+        return [receipt for place, receipt in enumerate(self.journal.receipts()) if place in positions]
 
     async def receipt_acknowledged(self, order: str, kind: Kind) -> None:
         await self.disk.run(self.journal.acknowledge, order, kind)

@@ -41,11 +41,15 @@ from agent.cloud.link import CloudLink
 from agent.cloud.messages import Hello, PublicKey
 from agent.cloud.mqtt import Settings
 from privacy.clock import SystemClock
+from privacy.merkle import EMPTY_ROOT
+from privacy.receipts import LogPosition
 
 class Hanging:
     async def hello(self):
         key = PublicKey(x="A" * 43, kid="k")
-        return Hello(gateway="gw-1", epoch=1, software="test", last_sequences={}, receipts=0, receipt_key=key)
+        return Hello(id="0197a000-0000-7000-8000-000000000001", gateway="gw-1", epoch=1, software="test",
+                     last_sequences={}, receipts=0, acknowledged=0, log=LogPosition(size=0, root=EMPTY_ROOT.hex()),
+                     receipt_key=key)
     async def order(self, payload, *, retained):
         print("order", flush=True)
         await asyncio.sleep(600)
