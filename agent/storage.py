@@ -6,7 +6,7 @@ state/local-issuer.jwk    the key that signs orders given in the house (sealed)
 state/journal             orders and receipts
 state/snapshots/          one sealed file per picture
 state/operation-log/      one sealed file per day
-state/spool               redacted lines that wait for upload
+state/spool/              redacted lines that wait for upload
 state/devices             adopted devices
 state/lock                held while an agent works on all this
 """
