@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 SHELL := /bin/sh
-PYTEST := .venv/bin/pytest -n 2
+PYTEST := .venv/bin/pytest
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -18,18 +19,23 @@ dev: ## set up everything that the tests and checks need
 	@.setup/venv dev
 	@.setup/peers
 
-check: ## lint, types, import directions, spelling
+check: ## lint, types, import directions, spelling, the set-up's scripts and locks
 	@.setup/venv dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	.venv/bin/codespell agent drivers camera privacy systemd hardware tests README.md CHANGELOG.md
+	.venv/bin/codespell agent drivers camera privacy systemd hardware tests .setup .ci Makefile README.md CHANGELOG.md
+	.venv/bin/shellcheck .setup/install-system .setup/lock .setup/peers .setup/venv .setup/with-namespaces .ci/run
+	.venv/bin/uv pip check --quiet
+	$(PYTEST) -q tests/setup/test_locks.py
 
 test: dev check ## set up everything for the tests and pass them
-	$(PYTEST) -m "not deep"
+	@# Those that need network namespaces first, and then all others whatever became of these.
+	.setup/with-namespaces $(PYTEST) -n 2 -m "root and not deep"; namespaces=$$?; \
+	$(PYTEST) -n 2 -m "not root and not deep" && exit $$namespaces
 
 test-deep: dev ## what takes long or needs special rights
-	$(PYTEST) -n 0 -m deep
+	.setup/with-namespaces $(PYTEST) -m deep
 
 .PHONY: help venv run dev check test test-deep

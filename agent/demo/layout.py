@@ -3,6 +3,8 @@
 import getpass
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -142,6 +144,21 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@contextmanager
+def usual_page_port() -> Iterator[int | None]:
+    """What `lay_out` shall take where nobody asked for a port: None, and 0 while another demo has the usual one.
+
+    A demo that starts beside us does not listen there yet, so the port itself does not tell.
+    """
+    with socket.socket(socket.AF_UNIX) as claim:
+        try:
+            claim.bind(f"\0portvakt-demo-{PAGE_PORT}")  # abstract: ends with us, and reaches as far as a port does
+        except OSError:
+            yield 0
+        else:
+            yield None
 
 
 def _page_port(wanted: int | None) -> int:

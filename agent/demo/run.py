@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from agent.backend.state import State
-from agent.demo.layout import GATEWAY, LAMP_CODE, Layout, lay_out
+from agent.demo.layout import GATEWAY, LAMP_CODE, Layout, lay_out, usual_page_port
 from agent.demo.programs import programs
 from agent.demo.readiness import wait_until_ready
 from agent.errors import AgentError
@@ -37,11 +37,11 @@ def main(seconds: float | None, report_json: bool, port: int | None) -> int:  # 
         ConfigInvalid: `port` is in use.
         AgentError: the house could not be started.
     """
-    with tempfile.TemporaryDirectory(prefix="portvakt-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="portvakt-demo-") as folder, usual_page_port() as usual:
         brief = seconds is not None
         layout = lay_out(
             Path(folder),
-            page_port=port,
+            page_port=usual if port is None else port,
             interval=INTERVAL_SECONDS_IN_A_REPORT if brief else INTERVAL_SECONDS,
             keep=KEEP_SECONDS_IN_A_REPORT if brief else KEEP_SECONDS,
         )

@@ -43,3 +43,14 @@ def test_what_the_broker_says_is_what_we_say() -> None:
     assert "was lost" in str(reasons.lost(0x80))
     assert "certificate" in str(reasons.closed_early(tls=True))
     assert "TLS" in str(reasons.closed_early(tls=False))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["retained", "size", "form", "algorithm", "header", "type", "key", "signature", "claims", "audience", "lifetime",
+     "expired", "issuer", "scope"],
+)  # fmt: skip
+def test_each_refusal_of_an_order_has_its_own_sentence(code: str) -> None:
+    line = reasons.order_refused(code)
+    assert line.endswith(f" ({code})")
+    assert not line.startswith(reasons.order_refused("a new one").partition(" (")[0])

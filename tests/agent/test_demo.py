@@ -76,6 +76,13 @@ def test_the_usual_page_port_where_it_is_free(tmp_path: Path, monkeypatch: pytes
     assert lay_out(tmp_path, page_port=None, interval=1, keep=8).page_port == port
 
 
+def test_of_two_demos_that_start_together_one_gets_the_usual_page_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layout, "PAGE_PORT", layout.free_port())
+    for _ in range(2):
+        with layout.usual_page_port() as one, layout.usual_page_port() as other:
+            assert (one, other) == (None, 0)
+
+
 def test_every_part_of_the_house_is_a_program_of_its_own(laid_out: Layout) -> None:
     made = {program.name: program for program in programs.programs(laid_out)}
     assert list(made)[-1] == "agent", "the rest is there when it comes"
@@ -101,9 +108,9 @@ async def test_a_program_that_ends_is_told_and_its_words_are_kept(
 ) -> None:
     monkeypatch.setattr(programs, "PAUSE_SECONDS", 0)
     started: dict[str, int] = {}
-    service = program(tmp_path, "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)").service(
-        started.__setitem__
-    )
+    service = program(
+        tmp_path, "import sys; print('out', flush=True); print('err', file=sys.stderr); sys.exit(3)"
+    ).service(started.__setitem__)
     assert (service.name, service.expected) == ("one", (ProgramEnded,))
     for _ in range(2):
         with pytest.raises(ProgramEnded, match="ended with 3") as ended:

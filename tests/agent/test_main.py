@@ -148,7 +148,7 @@ def test_a_wrong_file_of_order_keys(config: Config, tmp_path: Path, ended: Any, 
 
 
 def test_a_registry_that_would_leak(config: Config, tmp_path: Path, ended: Any) -> None:
-    (tmp_path / "household.json").write_text('{"poeple": []}')
+    (tmp_path / "household.json").write_text('{"persons": []}')
     (tmp_path / "household.json").chmod(0o600)
     code, last = ended(config('[household]\nregistry_file = "household.json"\n'))
     assert code in {1, 2}

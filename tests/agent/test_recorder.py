@@ -376,7 +376,7 @@ def test_a_registry_that_cannot_be_used_is_an_error(bench: Bench, tmp_path: Path
     """Without it the household's own values would not be known, and would leave."""
     with pytest.raises(RedactionRefused):
         bench.make(tmp_path / "missing.json")
-    (tmp_path / "registry.json").write_text('{"poeple": []}')
+    (tmp_path / "registry.json").write_text('{"persons": []}')
     with pytest.raises(RedactionRefused):
         bench.make(tmp_path / "registry.json")
 
