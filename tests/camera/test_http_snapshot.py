@@ -203,7 +203,7 @@ async def test_what_a_camera_wants_is_remembered_over_failures(session: Session,
 
     phase = "digest"
     async with serve(answer) as url:
-        camera = HttpSnapshot(session, url, LOGIN, deadline=1)
+        camera = HttpSnapshot(session, url, LOGIN, deadline=1 if failing == "time-out" else 10)
         assert await camera.fetch() == b"picture"
         phase = failing
         if failing != "refused connection":
