@@ -20,13 +20,14 @@ dev: ## set up everything that the tests and checks need
 	@.setup/peers
 
 check: ## lint, types, import directions, spelling, the set-up's scripts and locks
+	@.setup/install-system check
 	@.setup/venv dev
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	.venv/bin/codespell agent drivers camera privacy systemd hardware tests .setup .ci Makefile README.md CHANGELOG.md
-	.venv/bin/shellcheck .setup/install-system .setup/lock .setup/peers .setup/venv .setup/with-namespaces .ci/run
+	shellcheck .setup/install-system .setup/lock .setup/peers .setup/venv .setup/with-namespaces .ci/run
 	.venv/bin/uv pip check --quiet
 	$(PYTEST) -q tests/setup/test_locks.py
 

@@ -68,10 +68,12 @@ class SnapshotFolder:
             write_new(path, data)
         except OSError as error:
             raise StoreBroken(f"cannot write a snapshot: {error.strerror}", hint="see `portvakt doctor`") from error
-        except StoreBroken:
+        except StoreBroken as error:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)  # it was the sync of the folder that failed
-            raise
+            # Not the name, which is another with each try: a full disk is one line in the log, not one a picture.
+            why = error.__cause__.strerror if isinstance(error.__cause__, OSError) else "the medium refused"
+            raise StoreBroken(f"cannot write a snapshot: {why}", hint=error.hint) from error
 
     def read(self, record: str, offset: int, length: int) -> bytes:
         """Up to `length` bytes of a file from `offset`. Links are not followed.

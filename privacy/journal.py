@@ -152,7 +152,7 @@ class Journal:
 
     def unfinished(self) -> list[PurgeOrder]:
         """The orders that are not closed, oldest first: without both receipts, or with their text still alive."""
-        return [e.order for e in tuple(self._entries.values()) if e.order is not None]
+        return [order for entry in tuple(self._entries.values()) if (order := entry.order) is not None]
 
     def kinds(self, order: str) -> frozenset[Kind]:
         """The receipts this order has."""

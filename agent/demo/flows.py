@@ -168,7 +168,7 @@ async def _log(layout: Layout, visitor: Visitor) -> Flow:
         WAIT_SECONDS,
     )
     lines, secrets = keeper.lines(), await _secrets(layout, visitor)
-    leaks = sum(secret.lower() in line.lower() for line in lines for secret in secrets)
+    leaks = sum(any(secret.lower() in line.lower() for secret in secrets) for line in lines)
     return _flow(
         len(times) == 3 and acknowledged and leaks == 0,  # noqa: PLR2004 - as often as above
         f"{len(lines)} redacted lines reached the backend and were acknowledged;"

@@ -7,17 +7,22 @@ import signal
 import socket
 import stat
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from agent import config as configuration
 from agent.backend.state import State
+from agent.cloud.messages import LogBatch
 from agent.demo import flows, layout, programs
 from agent.demo.layout import Layout, lay_out
 from agent.demo.programs import Program, ProgramEnded
 from agent.errors import ConfigInvalid
+from privacy.receipts import Kind
 from privacy.redaction.household import Registry
 
 
@@ -279,3 +284,120 @@ async def test_pictures_that_do_not_go_are_not_ok() -> None:
     goes.get = lambda _path: asyncio.sleep(0, next(answers))
     flow = await flows._picture(goes, float("inf"))
     assert (flow["ok"], flow["counts"]) == (True, {"shown": 1, "stored_now": 1})
+
+
+class Keeper:
+    """The backend's side: what the gateway would have sent it by now."""
+
+    def __init__(self, folder: Layout, *, answers: bool = True, leak: str = "") -> None:
+        self.state = State(folder.backend)
+        self.state.create_issuer("backend")
+        self.gateway = self.state.enroll(layout.GATEWAY)
+        self.answers, self.leak = answers, leak
+        self.sent: list[str] = []
+
+    @asynccontextmanager
+    async def connect(self, _settings: object) -> AsyncIterator[None]:
+        yield None
+
+    async def send(self, _connection: object, order: Any, _clock: object) -> None:
+        self.sent.append(order.id)
+        if self.answers:
+            for kind in get_args(Kind):
+                self.gateway.add_receipt(order.id, kind, f"{order.id}.{kind}.x")
+
+    def log(self, number: int) -> None:
+        line = json.dumps({"event": "command_done", "fields": {"n": number, "said": self.leak}})
+        self.gateway.add_lines(LogBatch(id=f"batch-{number}", lines=(line,)))
+
+
+class Backed(FakeVisitor):
+    """A visitor behind whose commands a line reaches the backend."""
+
+    def __init__(self, keeper: Keeper, *states: dict[str, Any]) -> None:
+        super().__init__(*states)
+        self.keeper = keeper
+
+    async def post(self, path: str, body: object) -> dict[str, Any]:
+        if self.keeper.answers:
+            self.keeper.log(len(self.asked))
+        return await super().post(path, body)
+
+
+RECEIPT = {"kind": "erased", "acknowledged": True, "stores": [{"found": 4}, {"found": 1}]}
+SEEN = {
+    "receipts": [RECEIPT, {**RECEIPT, "kind": "verified"}],
+    "devices": [{"id": "heat-pump", "name": "Heat pump", "capabilities": []}],
+    "cameras": [{"id": "front-door", "name": "Front door"}],
+    "log": [{"line": '{"event": "command_done"}', "state": "uploaded"}],
+}
+
+
+@pytest.fixture
+def keeper(laid_out: Layout, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Keeper]:
+    def make(**fields: Any) -> Keeper:
+        made = Keeper(laid_out, **fields)
+        monkeypatch.setattr(flows, "connect", made.connect)
+        monkeypatch.setattr(flows, "send", made.send)
+        monkeypatch.setattr(flows, "WAIT_SECONDS", 0.05)
+        return made
+
+    return make
+
+
+async def test_orders_that_are_receipted(laid_out: Layout, keeper: Any) -> None:
+    made = keeper()
+    visitor: Any = Backed(made, SEEN)
+    flow = await flows._order(laid_out, visitor)
+    assert (flow["ok"], flow["counts"]) == (True, {"orders": 3, "records_erased": 5})
+    assert made.sent[-1] == made.sent[-2], "the last is sent twice"
+    assert len(set(made.sent)) == 3
+
+
+async def test_orders_that_nobody_receipts_are_not_ok(laid_out: Layout, keeper: Any) -> None:
+    visitor: Any = Backed(keeper(answers=False), SEEN)
+    flow = await flows._order(laid_out, visitor)
+    assert (flow["ok"], flow["counts"]["orders"], flow["p50_ms"]) == (False, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("said", "ok"),
+    [("<name:1>", True), ("kari@EXAMPLE.com", False), ("front-door", False), ("in storgata 1, 0155 oslo", False)],
+)
+async def test_lines_that_hold_what_they_must_not(laid_out: Layout, keeper: Any, said: str, *, ok: bool) -> None:
+    visitor: Any = Backed(keeper(leak=said), SEEN)
+    flow = await flows._log(laid_out, visitor)
+    assert flow["ok"] is ok
+    assert flow["counts"] == {"lines": 3, "leaks": 0 if ok else 3}
+
+
+async def test_lines_that_never_arrive_are_not_ok(laid_out: Layout, keeper: Any) -> None:
+    visitor: Any = Backed(keeper(answers=False), SEEN)
+    assert not (await flows._log(laid_out, visitor))["ok"]
+
+
+async def test_the_report_is_ok_only_if_every_flow_is(laid_out: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def flow(*_: object, ok: bool = True) -> dict[str, Any]:
+        return {"ok": ok}
+
+    for name in ("_command", "_picture", "_order", "_log"):
+        monkeypatch.setattr(flows, name, flow)
+    visitor: Any = FakeVisitor({})
+    report = await flows.exercise(laid_out, visitor, until=0)
+    assert report["ok"]
+    assert list(report["flows"]) == ["command", "picture", "order", "log"]  # type: ignore[call-overload]
+    monkeypatch.setattr(flows, "_order", partial(flow, ok=False))
+    assert not (await flows.exercise(laid_out, visitor, until=0))["ok"]
+
+
+async def test_set_points_that_come_back(laid_out: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flows, "_lamp", lambda *_: asyncio.sleep(0, "on"))
+    states = [
+        {"devices": [{"id": "heat-pump", "capabilities": [{"name": flows.SETPOINT, "reported": {"value": v}}]}]}
+        for v in (19.0, 20.0)
+    ]
+    visitor: Any = FakeVisitor(*states, commands={"fate": "done"})
+    flow = await flows._command(laid_out, visitor)
+    assert (flow["ok"], flow["counts"]) == (True, {"commands": flows.COMMANDS})
+    deaf: Any = FakeVisitor(states[0], commands={"fate": "done"})
+    assert (await flows._command(laid_out, deaf))["counts"] == {"commands": 1}, "the second is not reported"

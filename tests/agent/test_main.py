@@ -1,6 +1,7 @@
 """The composition root without a process: how `run` ends, and what it says last."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 import agent.main
 from agent import config as configuration
 from agent.cameras import Cameras
+from agent.demo.layout import free_port
 from agent.main import _Agent, run
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
@@ -26,6 +28,7 @@ from privacy.errors import StoreBroken
 from privacy.operation_log import OperationLog
 from privacy.records import Scope
 from privacy.seal import Keys
+from privacy.signing import SigningKey
 
 ALL = Scope(everything=True)
 Config = Callable[..., Path]
@@ -203,6 +206,44 @@ def test_an_erasure_that_cannot_be_finished_does_not_keep_the_house_closed(
     thread.join()
     assert code == 0
     assert tries > 1, "the erasure service has tried again"
+
+
+def test_a_house_whose_every_part_is_away(
+    config: Config, tmp_path: Path, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It serves all the same, tells systemd, says what is away, and ends in good order."""
+    keys = {"keys": [{**SigningKey.generate().public_jwk(), "issuer": "cloud"}]}
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    path = config(
+        f'[cloud]\nhost = "127.0.0.1"\nport = {free_port()}\norder_keys_file = "keys.json"\n'
+        '[[serial]]\nport = "missing.tty"\n[[serial.unit]]\naddress = 1\nid = "pump"\nname = "Pump"\n'
+        'map = "demo_heat_pump"\n'
+        f'[[camera]]\nid = "front"\nname = "F"\nurl = "http://127.0.0.1:{free_port()}/"\n'
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "300000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        heard: list[str] = []
+
+        def end_after_two_pings() -> None:
+            while heard.count("WATCHDOG=1") < 2:
+                heard.append(systemd.recv(4096).decode())
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=end_after_two_pings)
+        thread.start()
+        code, _ = ended(path)
+        thread.join()
+        heard.append(systemd.recv(4096).decode())
+    assert code == 0
+    assert any(said.startswith("READY=1\nSTATUS=the page is at http://127.0.0.1:") for said in heard)
+    assert {"WATCHDOG=1", "STOPPING=1"} & set(heard)
+    said = events(tmp_path)
+    assert {"service_down", "device_unreachable", "picture_failed", "link_down"} <= set(said)
+    assert (said.count("service_down"), said[-1]) == (3, "agent_stopping"), "once each, however often it was tried"
 
 
 class Bench:

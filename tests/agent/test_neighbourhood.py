@@ -504,3 +504,57 @@ async def test_lines_are_told_where_their_device_is_said_to_be(bench: Bench) -> 
     await bench.start(LAMP)
     assert bench.house._locate("test-lamp") == [("192.0.2.7", 4711)]
     assert bench.house._locate("test-plug") == []
+
+
+async def carried_out(bench: Bench, scope: Scope) -> None:
+    """An order, as the eraser carries it out: the barrier, what can still be told, the register, the lines."""
+    bench.clock.move(seconds=1)
+    reach = bench.clock.now()
+    await bench.disk.run(bench.barrier.raise_for, "order", scope, reach)
+    await bench.house.release(scope, reach)
+    await bench.disk.run(bench.register.erase, scope, reach)
+    await bench.house.reconcile()
+
+
+async def test_what_an_order_erases_is_set_free_first(bench: Bench, family: FakeFamily) -> None:
+    await bench.start(LAMP, PLUG)
+    for device in ("test-lamp", "test-plug"):
+        await bench.house.adopt(device, CODE, "page")
+    await carried_out(bench, Scope(devices=("test-lamp",)))
+    assert family.freed == ["test-lamp"]
+    assert bench.registered() == bench.shown() == ["test-plug"]
+    bench.clock.move(seconds=1)
+    assert (await bench.house.adopt("test-lamp", CODE, "page")).id == "test-lamp", "it can be anybody's again"
+
+
+async def test_an_erasure_waits_for_no_device_that_is_away(
+    bench: Bench, family: FakeFamily, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(agent.neighbourhood, "RELEASE_SECONDS", 0.01)
+    await bench.start(LAMP, PLUG)
+    for device in ("test-lamp", "test-plug"):
+        await bench.house.adopt(device, CODE, "page")
+    family.answer.clear()
+    await carried_out(bench, Scope(devices=("test-lamp",)))
+    family.answer.set()
+    family.unreachable = LinkLost("no route")
+    await carried_out(bench, DEVICE_ORDER)
+    assert family.freed == []
+    assert bench.registered() == bench.shown() == []
+    for device in ("test-lamp", "test-plug"):
+        assert f"{device} is erased here, but could not be set free" in caplog.text
+
+
+async def test_an_erasure_that_cannot_be_finished_leaves_the_line_closed(bench: Bench, family: FakeFamily) -> None:
+    """The device was told already; its record waits in the register for a medium that takes writes."""
+    await bench.start(LAMP)
+    await bench.house.adopt("test-lamp", CODE, "page")
+    bench.clock.move(seconds=1)
+    await bench.disk.run(bench.barrier.raise_for, "order", DEVICE_ORDER, bench.clock.now())
+    await bench.house.release(DEVICE_ORDER, bench.clock.now())
+    await bench.house.reconcile()
+    assert bench.shown() == []
+    assert bench.registered() == ["test-lamp"]
+    again = bench.make(interfaces=())
+    await again.start()
+    assert bench.shown() == [], "nor is it reached after a restart"

@@ -10,13 +10,16 @@ import errno
 import itertools
 import os
 import tempfile
+import threading
 from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -64,12 +67,13 @@ class Fault:
     """Of a write, half is done."""
 
 
+OUTCOMES = ("goes on", "refuses", "power cut")
 CALLS = ("open", "write", "fdatasync", "fsync", "ftruncate", "replace", "unlink")
 FAULTS = st.builds(
     Fault,
     st.sampled_from(CALLS),
     st.integers(0, 4),
-    st.sampled_from(["goes on", "refuses", "power cut"]),
+    st.sampled_from(OUTCOMES),
     st.booleans(),
 )
 
@@ -362,3 +366,51 @@ class House(RuleBasedStateMachine):
 
 House.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 TestAnyHistory = House.TestCase
+
+
+@pytest.mark.parametrize("then", OUTCOMES)
+@pytest.mark.parametrize("call", CALLS)
+def test_each_call_of_one_erasure(call: str, then: str) -> None:
+    """The same, without chance: one order, and each call on its way fails once."""
+    for nth, half in itertools.product(range(6), (False, True) if call == "write" else (False,)):
+        house = House()
+        try:
+            house.start()
+            for camera in ("front", "back", "front"):
+                house.record(camera)
+            house.order("front", Form.POINT, None)
+            for fault in (Fault(call, nth, then, half), None):
+                house.carry_out(fault)
+                house.receipts_never_change_and_the_log_verifies()
+                house.nothing_out_of_scope_is_lost()
+        finally:
+            house.teardown()
+
+
+def test_others_may_read_while_it_is_written() -> None:
+    """The event loop asks for receipts, sequences and open orders while the `Disk` thread writes."""
+    house = House()
+    try:
+        house.start()
+        journal, stop = house.journal, threading.Event()
+        asked: list[tuple[int, int]] = []
+
+        def ask() -> None:
+            while not stop.is_set():
+                open_orders = journal.unfinished()
+                receipts = list(journal.receipts())
+                assert len({(receipt.order, receipt.kind) for receipt in receipts}) == len(receipts)
+                assert all(isinstance(order, PurgeOrder) for order in open_orders)
+                asked.append((len(receipts), journal.last_sequences().get("cloud", 0)))
+
+        with ThreadPoolExecutor(1) as other:
+            asking = other.submit(ask)
+            for _ in range(60):
+                house.order("front", Form.POINT, None)
+                house.carry_out(None)
+            stop.set()
+            asking.result()
+        assert asked == sorted(asked), "neither receipts nor sequences ever fall"
+        assert journal.log_position().size == 120
+    finally:
+        house.teardown()

@@ -138,3 +138,47 @@ def test_a_medium_that_refuses_at_the_opening_is_our_own_error(
         patched.setattr(refused, refuse)
         with pytest.raises(StoreBroken, match="Permission denied"):
             open_log(tmp_path / "log", keys)
+
+
+def test_an_append_that_failed_and_could_not_be_cut_was_never_made(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The medium turns read-only between the write and its sync: whoever was told of the failure brings it again."""
+
+    def refuse(_handle: int, _size: int = 0) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    log.append([b"one"])
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", refuse)
+        broken.setattr(os, "ftruncate", refuse)
+        with pytest.raises(StoreBroken):
+            log.append([b"two"])
+    assert [payload for _, payload in log.replay()] == [b"one"]
+    log.rewrite(lambda _, payload: payload)
+    log.append([b"two"])
+    assert payloads(path, keys) == [b"one", b"two"]
+
+
+def test_after_a_rewrite_that_failed_at_its_last_step_nothing_is_cut_off(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new and longer file is in place, only its directory could not be synced; then an append fails as well."""
+
+    def refuse(_handle: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    log.append([b"one", b"two"])
+    with monkeypatch.context() as broken:
+        broken.setattr("privacy.files.sync_directory", refuse)
+        with pytest.raises(StoreBroken):
+            log.rewrite(lambda _, payload: payload * 100)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", refuse)
+        with pytest.raises(StoreBroken):
+            log.append([b"three"])
+    assert payloads(path, keys) == [b"one" * 100, b"two" * 100]
