@@ -38,6 +38,9 @@ T = TypeVar("T", HelloAck, ReceiptAck, LogAck)
 
 RESEND_SECONDS = 30.0
 """After this long without the application's acknowledgement, a receipt or batch goes out again."""
+HELLO_AGAIN_SECONDS = 1.0
+"""A hello that nobody acknowledges is said again after this long at first: after the broker's restart we may be back
+before the backend is, and then what we say reaches nobody."""
 HELLO_SECONDS = 3600.0
 """`hello` is said again this long after it was acknowledged, for a backend that has lost its memory."""
 REFUSAL_EXPIRY_SECONDS = 7 * 86_400
@@ -111,6 +114,8 @@ class CloudLink:
         # Whoever misses our answer gets it again, so an old copy need not wait for them at the broker.
         self._expiry = max(1, round(2 * resend_seconds))
         self._said = ""  # SHA-256 of the hello that wants an acknowledgement
+        self._said_at = 0.0
+        self._heard_since = 0.0  # what went out before this (monotonic) time may have reached nobody
         self._greeted = asyncio.Event()
         self._receipts = asyncio.Event()
         self._lines = asyncio.Event()
@@ -165,18 +170,19 @@ class CloudLink:
 
     async def _say_hello(self, connection: Connection) -> None:
         payload = msgspec.json.encode(await self._handler.hello())
-        self._said = sha256_hex(payload)
+        self._said, self._said_at = sha256_hex(payload), self._clock.monotonic()
         self._greeted.clear()
         await connection.publish(self._topics.of(topics.HELLO), payload, expiry_seconds=round(HELLO_SECONDS))
 
     async def _repeat_hello(self, connection: Connection) -> None:
         """With ever longer pauses until the application has heard it: a backend may come later than we."""
-        pause = self._resend
+        first = min(HELLO_AGAIN_SECONDS, self._resend)
+        pause = first
         while True:
             await _woken(self._greeted, pause)
             if self._greeted.is_set():
                 await asyncio.sleep(HELLO_SECONDS)
-                pause = self._resend
+                pause = first
             else:
                 pause = min(2 * pause, HELLO_SECONDS)
             await self._say_hello(connection)
@@ -191,8 +197,10 @@ class CloudLink:
                     # Once a hello: whoever repeats the answer does not make us send the receipts again.
                     if heard.sha256 == self._said and not self._greeted.is_set():
                         self._greeted.set()
+                        self._heard_since = self._said_at
                         self._lacking.update(heard.lacking)
                         self._receipts.set()
+                        self._lines.set()
                 case topics.RECEIPT_ACK if ack := _decoded(message, ReceiptAck):
                     await self._handler.receipt_acknowledged(ack.order, ack.kind)
                     self._receipts.set()
@@ -260,7 +268,9 @@ class CloudLink:
 
     def _seconds_left(self, sent: float | None) -> float:
         """Until what was sent at `sent` is sent again; 0 or less when it is due."""
-        return 0.0 if sent is None else sent + self._resend - self._clock.monotonic()
+        if sent is None or sent < self._heard_since:
+            return 0.0
+        return sent + self._resend - self._clock.monotonic()
 
 
 def _decoded(message: Message, kind: type[T]) -> T | None:

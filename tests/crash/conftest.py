@@ -74,7 +74,9 @@ class Street:
         state = self._state()
         life = self._ask("live", state, step=step, befalls=befalls)
         problems = _as_asked(life)
-        if seen and not _words(life["told"], "broken"):
+        # A random name decides whether a picture's folder is to be made; where it is there already, a life is shorter.
+        struck = all(len(steps) >= step for (steps,) in _words(life["told"], "steps"))
+        if seen and struck and not _words(life["told"], "broken"):
             problems.append("the fault went unnoticed")
         return problems + self._recovered(state, life["told"])
 

@@ -121,6 +121,7 @@ def test_what_is_killed_shows_and_so_does_its_return(demo: Demo, name: str) -> N
         wanted = not reported(demo.page.state(), id_, "OnOff.OnOff")
         assert demo.page.command(id_, "OnOff.OnOff", wanted)["fate"] == "done"
         demo.page.see(lambda state: reported(state, id_, "OnOff.OnOff") is wanted, f"what {id_} reports")  # noqa: B023 - used at once
+    demo.page.see(lambda state: state["log"][0]["state"] == "uploaded", "the upload of the log")
 
 
 def test_lines_wait_for_a_backend_that_was_killed(demo: Demo) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,7 +12,7 @@ from agent.cloud.messages import LogAck, ReceiptAck, Refusal
 from agent.cloud.topics import Topics
 from privacy.records import Scope
 from privacy.signing import SigningKey
-from tests.peers.mosquitto.broker import Broker, listening, until
+from tests.peers.mosquitto.broker import PATIENCE, Broker, listening, until
 from tests.peers.mosquitto.cloud import Cloud
 from tests.peers.mosquitto.gateway import GATEWAY, House, running
 
@@ -76,6 +77,19 @@ async def test_a_backend_that_comes_later_than_the_gateway_still_hears_it(cloud:
             heard = len(cloud.saw("hello"))
             await asyncio.sleep(1.0)
             assert len(cloud.saw("hello")) <= heard + 1, "once it is acknowledged, it is not said again"
+
+
+async def test_what_reached_nobody_goes_out_again_when_the_backend_has_come(
+    broker: Broker, cloud: Cloud, tmp_path: Path
+) -> None:
+    house = House(tmp_path / "house", cloud.issuers, broker.settings(GATEWAY), resend=1.5 * PATIENCE)
+    house.write("before anybody listened")
+    async with running(*house.services):
+        await until(lambda: house.up == [True])
+        await asyncio.sleep(0.5)
+        assert house.spool
+        async with running(cloud.service):
+            await until(lambda: not house.spool)
 
 
 async def test_receipts_are_repeated_until_the_application_has_them(broker: Broker, cloud: Cloud, house: House) -> None:
