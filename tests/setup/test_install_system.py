@@ -84,24 +84,24 @@ class TestInstalling:
 
     def test_our_services_do_not_start_and_others_do(self, clone: Clone) -> None:
         clone.program("apt-get", f'[ "$1" = update ] || ({ASK}) >>"$CALLS"')
-        clone.program("deb-systemd-helper", "")
+        clone.program("systemctl", "")
         done = clone.run(*NAMESPACE, "sh", "-c", ".setup/install-system run; ls /usr/sbin", INSTALLED="libseccomp2")
         assert (done.returncode, done.stdout) == (0, "Installing Debian packages: python3-venv mosquitto\n")
-        calls = called(clone, "apt-get", "mosquitto", "mosquitto.service", "ssh", "deb-systemd-helper")
+        calls = called(clone, "apt-get", "mosquitto", "mosquitto.service", "ssh", "systemctl")
         assert calls.pop(1).startswith("apt-get install -y")
         assert calls == [
             "apt-get update -q",
             "mosquitto 101",
             "mosquitto.service 101",
             "ssh 0",
-            "deb-systemd-helper disable mosquitto.service",
+            "systemctl disable --quiet mosquitto.service",
         ]
 
     def test_a_service_that_was_there_before_is_left_alone(self, clone: Clone) -> None:
         clone.program("apt-get", f'[ "$1" = update ] || ({ASK}) >>"$CALLS"')
-        clone.program("deb-systemd-helper", "")
+        clone.program("systemctl", "")
         clone.run(*NAMESPACE, ".setup/install-system", "run", INSTALLED="mosquitto libseccomp2")
-        assert called(clone, "mosquitto", "ssh", "deb-systemd-helper") == ["mosquitto 0", "ssh 0"]
+        assert called(clone, "mosquitto", "ssh", "systemctl") == ["mosquitto 0", "ssh 0"]
 
     def test_killed_in_the_middle_it_leaves_no_objection(self, clone: Clone) -> None:
         clone.program("apt-get", '[ "$1" = update ] || kill -9 $PPID')
