@@ -14,8 +14,9 @@ from agent.demo.layout import LAMP_CODE, Layout
 from agent.errors import AgentError
 from agent.supervisor import Service
 
-PAUSE_SECONDS = 4.0
-"""Before a program that ended is started again: long enough to see on the page that it is gone."""
+PAUSE_SECONDS = 5.0
+"""Before a program that ended is started again: longer than the agent goes without asking for it (a camera's
+interval is the longest), or nobody would ever see on the page that it was gone."""
 STOP_SECONDS = 4.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)

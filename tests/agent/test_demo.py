@@ -19,6 +19,7 @@ from agent import config as configuration
 from agent.backend.state import State
 from agent.cloud.messages import LogBatch
 from agent.demo import flows, layout, programs
+from agent.demo import run as demo_run
 from agent.demo.layout import Layout, lay_out
 from agent.demo.programs import Program, ProgramEnded
 from agent.errors import ConfigInvalid
@@ -96,6 +97,11 @@ def test_every_part_of_the_house_is_a_program_of_its_own(laid_out: Layout) -> No
     for program in made.values():
         assert laid_out.camera_password not in program.command, "an argument is for everybody to read"
         assert program.log.parent.is_dir()
+
+
+def test_a_program_stays_away_long_enough_to_be_missed() -> None:
+    """A camera is asked once in an interval: back sooner, and nobody would have seen that it was gone."""
+    assert programs.PAUSE_SECONDS > demo_run.INTERVAL_SECONDS + 1
 
 
 def test_without_a_broker_it_says_what_to_install(laid_out: Layout, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Route, async_playwright, expect
 
 from agent.api.contract import LogView, Reading, ServiceView, SnapshotView, StoreReport
 from agent.api.server import serve
@@ -57,15 +57,29 @@ expect.set_options(timeout=20_000)
 class Complaints(list[str]):
     """What the browser complained of: errors, and breaches of the content security policy."""
 
+    def __init__(self, house: House) -> None:
+        super().__init__()
+        self._house = house
+
     def listen(self, page: Page) -> None:
-        page.on("console", lambda line: self.append(line.text) if line.type in {"error", "warning"} else None)
+        page.on("console", self._heard)
         page.on("pageerror", lambda error: self.append(str(error)))
+
+    def _heard(self, line: ConsoleMessage) -> None:
+        if line.type in {"error", "warning"} and not self._of_a_picture_that_went(line):
+            self.append(line.text)
+
+    def _of_a_picture_that_went(self, line: ConsoleMessage) -> bool:
+        """A picture that went between its place on the page and the browser's asking for it is rightly not found."""
+        asked = re.search(r"/api/snapshots/(\w+)/(image|thumbnail)$", line.location["url"])
+        there = {each.id for each in self._house.state().snapshots}
+        return "404" in line.text and asked is not None and asked[1] not in there
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def page(context: BrowserContext, address: str) -> AsyncIterator[Page]:
+async def page(context: BrowserContext, address: str, api_house: House) -> AsyncIterator[Page]:
     """The page, opened and filled. A test fails if the browser had anything to complain of."""
-    complaints = Complaints()
+    complaints = Complaints(api_house)
     page = await context.new_page()
     complaints.listen(page)
     await page.goto(address)
