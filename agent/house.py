@@ -12,6 +12,7 @@ from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
 from agent.uplink import Uplink
+from privacy.checkpoint import Checkpoint, sign_checkpoint
 from privacy.clock import Clock
 from privacy.errors import ReceiptInvalid
 from privacy.journal import IssuedReceipt, Journal
@@ -29,6 +30,8 @@ class House:
     """Implements `agent.api.contract.House`. Made by the composition root, which hands over each part."""
 
     gateway: str
+    audience: str
+    """Gateway and enrolment epoch, as receipts name it."""
     version: str
     ready_at: datetime
     clock: Clock
@@ -114,6 +117,10 @@ class House:
             )
             for r in self.journal.receipts()
         )
+
+    async def checkpoint(self) -> str:
+        checkpoint = Checkpoint(iss=self.audience, at=self.clock.now(), log=self.journal.log_position())
+        return sign_checkpoint(self.key, checkpoint)
 
     async def metrics(self) -> str:
         from agent.metrics import exposition  # noqa: PLC0415 - its library is loaded by the first who asks

@@ -231,6 +231,7 @@ class _Agent:
     def _house(self, cameras: Cameras) -> House:
         return House(
             gateway=self._config.gateway.id,
+            audience=self._audience,
             version=self._version,
             ready_at=self._clock.now(),
             clock=self._clock,

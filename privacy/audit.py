@@ -5,7 +5,7 @@ from typing import Any
 
 from privacy.errors import ReceiptInvalid
 from privacy.merkle import Tree
-from privacy.receipts import Receipt, verify_receipt
+from privacy.receipts import LogPosition, Receipt, verify_receipt
 
 
 def verify_log(receipts: Sequence[str], public_jwk: Mapping[str, Any]) -> list[Receipt]:
@@ -34,3 +34,9 @@ def verify_log(receipts: Sequence[str], public_jwk: Mapping[str, Any]) -> list[R
         tree.add(jws.encode())
         verified.append(receipt)
     return verified
+
+
+def position(receipts: Sequence[str]) -> LogPosition:
+    """Size and root of the log of `receipts`, compact JWS each, oldest first."""
+    tree = Tree(jws.encode() for jws in receipts)
+    return LogPosition(size=tree.size, root=tree.root().hex())

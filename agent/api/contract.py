@@ -251,5 +251,8 @@ class House(Protocol):
     async def audit(self) -> tuple[AuditEntry, ...]:
         """The whole log of receipts, oldest first."""
 
+    async def checkpoint(self) -> str:
+        """The log as it stands now, signed: a compact JWS of `privacy.checkpoint`."""
+
     async def metrics(self) -> str:
         """Prometheus text format, prefix `portvakt_`."""

@@ -33,6 +33,7 @@ class Routes:
             web.get("/api/health", self.health),
             web.get("/api/inventory", self.inventory),
             web.get("/api/audit", self.audit),
+            web.get("/api/audit/checkpoint", self.checkpoint),
             web.get("/metrics", self.metrics),
             web.post(f"/api/devices/{_ID}/commands", self.command),
             web.delete(f"/api/devices/{_ID}", self.remove),
@@ -53,6 +54,9 @@ class Routes:
 
     async def audit(self, _request: web.Request) -> web.Response:
         return _json(await self._house.audit())
+
+    async def checkpoint(self, _request: web.Request) -> web.Response:
+        return web.Response(text=await self._house.checkpoint(), content_type="application/jose")
 
     async def inventory(self, _request: web.Request) -> web.Response:
         return _json(await self._house.inventory())

@@ -8,7 +8,8 @@ import typer
 from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO
-from agent.cli.receipts import read_jwk
+from agent.cli.receipts import read_jwk, read_text
+from agent.errors import Refused
 
 app = typer.Typer(no_args_is_help=True, help="The log of what was ordered and done; check that nobody changed it.")
 
@@ -29,11 +30,53 @@ def show(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
     output.as_table(["entry", "at", "order", "issuer", "kind"], rows, empty="the log is empty")
 
 
-@app.command(epilog="Example: portvakt audit verify --key receipt-public.jwk")
+@app.command(epilog="Example: portvakt audit checkpoint > checkpoint.jws")
+def checkpoint(socket: Socket = DEFAULT_SOCKET) -> None:
+    """Print the log as it stands now, signed: how many entries, and its Merkle root (RFC 9162).
+
+    Keep it where the gateway cannot reach it. `portvakt audit verify --since` shows later that nothing before it has
+    changed.
+    """
+    from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
+
+    output.line(Gateway(socket).checkpoint())
+
+
+@app.command(epilog="Example: portvakt audit prove ORDER > proof.json")
+def prove(
+    order: Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, as `receipt list` shows it.")],
+    kind: Annotated[str, typer.Option(help="`erased` or `verified`.")] = "verified",
+    socket: Socket = DEFAULT_SOCKET,
+) -> None:
+    """Print the proof that a receipt is in the log: a signed checkpoint, and the path to it (RFC 9162, 2.1.3).
+
+    `portvakt receipt verify --proof` checks it with nothing but the receipt and the public key.
+    """
+    from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
+    from privacy.checkpoint import prove_inclusion, unverified_checkpoint  # noqa: PLC0415 - brings cryptography
+
+    gateway = Gateway(socket)
+    signed = gateway.checkpoint()
+    log = gateway.audit()
+    receipt = next((entry.jws for entry in log if (entry.order, entry.kind) == (order, kind)), None)
+    if receipt is None:
+        raise Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
+    output.as_json(
+        prove_inclusion([entry.jws for entry in log], receipt, signed, unverified_checkpoint(signed).log.size)
+    )
+
+
+@app.command(
+    epilog="Examples: portvakt audit verify --key receipt-public.jwk · portvakt audit verify --since checkpoint.jws"
+)
 def verify(
     key: Annotated[
         Path, typer.Option(help="The gateway's public key: a JWK, or a JWK Set with it alone.")
     ] = DEFAULT_PUBLIC_KEY,
+    since: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An earlier checkpoint: the log has to have grown out of that one."),
+    ] = None,
     socket: Socket = DEFAULT_SOCKET,
     *,
     json: Json = False,
@@ -41,15 +84,22 @@ def verify(
     """Check every entry's signature, and that none was changed, dropped or moved. Exit code 1 when one was.
 
     The check is made here, with the public key that you give; the agent only hands over the log. Entries cut off the
-    very end are not seen here: the backend, which holds later ones, sees them.
+    very end are not seen here, unless --since gives a checkpoint that knew them: the backend, which holds later ones,
+    sees them.
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
-    from privacy.audit import verify_log  # noqa: PLC0415 - brings cryptography
+    from privacy.audit import position, verify_log  # noqa: PLC0415 - brings cryptography
+    from privacy.checkpoint import verify_checkpoint, verify_growth  # noqa: PLC0415
     from privacy.errors import ReceiptInvalid  # noqa: PLC0415
 
     jwk = read_jwk(key)
+    earlier = None if since is None else read_text(since)
+    gateway = Gateway(socket)
     try:
-        receipts = verify_log([entry.jws for entry in Gateway(socket).audit()], jwk)
+        log = [entry.jws for entry in gateway.audit()]
+        receipts = verify_log(log, jwk)
+        if earlier is not None:
+            verify_growth(log, verify_checkpoint(earlier, jwk).log, position(log))
     except ReceiptInvalid as error:
         if not json:
             raise
@@ -58,4 +108,5 @@ def verify(
     if json:
         output.as_json({"valid": True, "entries": len(receipts)})
         return
-    output.line(f"genuine and whole: {len(receipts)} entries")
+    grown = "" if since is None else ", grown out of that checkpoint"
+    output.line(f"genuine and whole: {len(receipts)} entries{grown}")

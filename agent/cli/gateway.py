@@ -35,6 +35,10 @@ class Gateway:
     def audit(self) -> tuple[AuditEntry, ...]:
         return self.ask("GET", "/api/audit", tuple[AuditEntry, ...])
 
+    def checkpoint(self) -> str:
+        """The log as it stands now, signed: compact JWS."""
+        return self.fetch("GET", "/api/audit/checkpoint").decode()
+
     def receipt(self, order: str, kind: str) -> str | None:
         """One receipt of the whole log, compact JWS; None while there is none."""
         try:

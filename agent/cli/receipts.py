@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -15,6 +15,8 @@ from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO, usage
 from agent.errors import AgentError, Refused
+
+T = TypeVar("T")
 
 LONGEST_FILE = 1024 * 1024
 
@@ -110,30 +112,40 @@ def verify(
     key: Annotated[
         Path, typer.Option(help="The gateway's public key: a JWK, or a JWK Set with it alone.")
     ] = DEFAULT_PUBLIC_KEY,
+    proof: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also check that it is in the gateway's log: what `audit prove` printed."),
+    ] = None,
     *,
     json: Json = False,
 ) -> None:
     """Check a receipt with the gateway's public key.
 
-    Needs nothing else, and no agent. Exit code 1 when it is not genuine.
+    Needs nothing else, and no agent. Exit code 1 when it is not genuine, or not in the log.
     """
-    from privacy.errors import ReceiptInvalid  # noqa: PLC0415 - brings cryptography
+    from privacy.checkpoint import Inclusion, verify_inclusion  # noqa: PLC0415 - brings cryptography
+    from privacy.errors import ReceiptInvalid  # noqa: PLC0415
     from privacy.receipts import verify_receipt  # noqa: PLC0415
 
-    jws, jwk = _read(file).strip(), read_jwk(key)
+    jws, jwk = read_text(file).strip(), read_jwk(key)
+    checkpoint = None
     try:
         receipt = verify_receipt(jws, jwk)
+        if proof is not None:
+            checkpoint = verify_inclusion(jws, _inclusion(proof, Inclusion), jwk)
     except ReceiptInvalid as error:
         if not json:
             raise
         output.as_json({"valid": False, "reason": str(error)})
         raise typer.Exit(NO) from None
     if json:
-        output.as_json({"valid": True, "receipt": receipt})
+        output.as_json({"valid": True, "receipt": receipt, **({"checkpoint": checkpoint} if checkpoint else {})})
         return
     output.line(
         f"genuine: {receipt.iss} says at {output.moment(receipt.at)} that order {receipt.order.id} is {receipt.kind}"
     )
+    if checkpoint:
+        output.line(f"it is in the log of {checkpoint.log.size} entries of {output.moment(checkpoint.at)}")
     rows: list[list[output.Cell]] = [
         [line.store, str(line.found), str(line.erased), str(line.left), line.tier] for line in receipt.stores
     ]
@@ -167,7 +179,19 @@ def _listed(entry: AuditEntry, checked: Mapping[tuple[str, str], bool]) -> Liste
     )
 
 
-def _read(path: Path) -> str:
+def _inclusion(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(read_text(path), type=kind)
+    except msgspec.DecodeError:
+        raise usage(f"{path} is no proof", "what `portvakt audit prove` printed") from None
+
+
+def read_text(path: Path) -> str:
+    """The text in `path`, or on stdin for `-`.
+
+    Raises:
+        Refused: `usage`; it is no text.
+    """
     with sys.stdin if str(path) == "-" else path.open(encoding="utf-8") as file:
         try:
             return file.read(LONGEST_FILE)
@@ -182,7 +206,7 @@ def read_jwk(path: Path) -> dict[str, object]:
         Refused: `usage`; it is no JWK, nor a JWK Set with one.
     """
     try:
-        key = msgspec.json.decode(_read(path), type=dict[str, object])
+        key = msgspec.json.decode(read_text(path), type=dict[str, object])
     except msgspec.DecodeError:
         raise usage(f"{path} is not a JWK", "a JSON object with kty, crv and x") from None
     listed = key.get("keys")

@@ -55,6 +55,7 @@ class ApiHouse:
         self.refusal: Refused | None = None
         self.outcome = "done"
         self.jpeg = _jpeg()
+        self.signed_checkpoint = ""
         self.audit_entries: tuple[AuditEntry, ...] = ()
         self._changes = Changes()
         self._state = _state(self.now)
@@ -148,6 +149,9 @@ class ApiHouse:
 
     async def audit(self) -> tuple[AuditEntry, ...]:
         return self.audit_entries
+
+    async def checkpoint(self) -> str:
+        return self.signed_checkpoint
 
     async def inventory(self) -> tuple[InventoryRow, ...]:
         return (

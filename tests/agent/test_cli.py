@@ -22,7 +22,7 @@ VERBS = {
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot",
     ("receipt",): "list show verify",
-    ("audit",): "show verify",
+    ("audit",): "checkpoint prove show verify",
 }
 PATHS = [(*group, verb) for group, verbs in VERBS.items() for verb in verbs.split()]
 EXAMPLE = Path("systemd/portvakt.example.toml")

@@ -12,6 +12,8 @@ import pytest
 from agent.api.contract import AuditEntry
 from agent.api.server import serve
 from agent.cli.outcome import carry_out
+from privacy.audit import position
+from privacy.checkpoint import Checkpoint, sign_checkpoint
 from privacy.clock import SystemClock
 from privacy.merkle import Tree
 from privacy.receipts import LogPosition, OrderReference, Receipt, sign_receipt
@@ -68,3 +70,58 @@ async def test_the_log_is_shown_and_checked_with_the_public_key(
     assert "entry 1 does not follow" in err
     code, out, _ = await run("verify", "--key", str(public), "--json")
     assert (code, json.loads(out)["valid"]) == (1, False)
+
+
+async def test_a_receipt_is_proved_to_be_in_the_log_and_the_log_to_have_grown(
+    api_house: Any, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = SigningKey.generate()
+    public = tmp_path / "public.jwk"
+    public.write_text(json.dumps(key.public_jwk()))
+    whole = entries(key, 6)
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(carry_out, [*arguments])
+        return code, *capsys.readouterr()
+
+    def grown_to(size: int) -> None:
+        api_house.audit_entries = whole[:size]
+        log = position([entry.jws for entry in whole[:size]])
+        api_house.signed_checkpoint = sign_checkpoint(key, Checkpoint(iss="gw-1/1", at=AT, log=log))
+
+    asked = ("--socket", str(socket))
+    grown_to(4)
+    code, early, _ = await run("audit", "checkpoint", *asked)
+    assert code == 0
+    (tmp_path / "early.jws").write_text(early)
+    grown_to(6)
+
+    code, proof, _ = await run("audit", "prove", "o-2", "--kind", "erased", *asked)
+    assert code == 0
+    (tmp_path / "proof.json").write_text(proof)
+    check = ("receipt", "verify", "--key", str(public), "--proof", str(tmp_path / "proof.json"))
+    for number, expected in ((2, 0), (3, 1)):
+        (tmp_path / "receipt.jws").write_text(whole[number].jws)
+        code, out, err = await run(*check, str(tmp_path / "receipt.jws"))
+        assert code == expected, err
+        assert ("in the log of 6 entries" in out) == (code == 0)
+    code, out, _ = await run(*check, str(tmp_path / "receipt.jws"), "--json")
+    assert (code, json.loads(out)["valid"]) == (1, False)
+    (tmp_path / "receipt.jws").write_text(whole[2].jws)
+    assert json.loads((await run(*check, str(tmp_path / "receipt.jws"), "--json"))[1])["checkpoint"]["log"]["size"] == 6
+
+    since = ("audit", "verify", "--key", str(public), "--since", str(tmp_path / "early.jws"), *asked)
+    assert (await run(*since))[:2] == (0, "genuine and whole: 6 entries, grown out of that checkpoint\n")
+    api_house.audit_entries = entries(key, 3)
+    code, _, err = await run(*since)
+    assert code == 1
+    assert "did not grow out of" in err
+
+    code, _, err = await run("audit", "prove", "o-9", *asked)
+    assert (code, "there is no such receipt of o-9" in err) == (2, True)
+    (tmp_path / "proof.json").write_text("{}")
+    code, _, err = await run(*check, str(tmp_path / "receipt.jws"))
+    assert (code, "is no proof" in err) == (2, True)
+    api_house.signed_checkpoint = "a.b.c"
+    code, _, err = await run("audit", "prove", "o-2", "--kind", "erased", *asked)
+    assert (code, "no checkpoint" in err) == (1, True)
