@@ -10,18 +10,22 @@ import aiohttp
 
 from agent.api import contract
 from agent.changes import Changes
-from agent.inventory import Shortened, words
+from agent.errors import Refused
+from agent.inventory import words
 from agent.supervisor import Service, Supervisor
 from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
 from camera.errors import CameraError
-from camera.expiry import Expired, Limits, keep_limits
+from camera.expiry import keep_durable, keep_limits
 from camera.http_snapshot import HttpSnapshot
-from camera.snapshots import Snapshot, SnapshotStore, Span
+from camera.vault.retention import Expired
+from camera.vault.vault import Vault
+from camera.vault.viewing import Snapshot, Span
 from privacy import entries
 from privacy.clock import Clock
 from privacy.errors import StoreBroken
 from privacy.store import Disk
+from privacy.timekeeping import TimeKeeper
 
 SHOWN_SNAPSHOTS = 24
 
@@ -40,6 +44,7 @@ class _Mirror:
 
     newest: Sequence[Snapshot] = ()
     spans: dict[str, Span] = field(default_factory=dict)
+    hidden: int = 0
 
 
 class Cameras:
@@ -49,8 +54,8 @@ class Cameras:
         self,
         *,
         cameras: Sequence[Camera],
-        limits: Limits,
-        store: SnapshotStore,
+        vault: Vault,
+        time: TimeKeeper,
         disk: Disk,
         decoder: Decoder,
         session: aiohttp.ClientSession,
@@ -59,10 +64,10 @@ class Cameras:
         record: Callable[[entries.Entry], None],
     ) -> None:
         self._watched = {camera.id: _Watched(camera) for camera in cameras}
-        self._limits = limits
-        self._store = store
+        self._limits = vault.limits
+        self._vault = vault
         self._disk = disk
-        self._darkroom = Darkroom(decoder, store, disk, clock)
+        self._darkroom = Darkroom(decoder, vault, disk, time)
         self._session = session
         self._clock = clock
         self._changes = changes
@@ -74,6 +79,7 @@ class Cameras:
         """Start the loops."""
         supervisor.start(Service("snapshot view", self._keep_mirror, (StoreBroken,)))
         supervisor.start(Service("snapshot expiry", self._expire, (StoreBroken,)))
+        supervisor.start(Service("snapshots to disk", lambda: keep_durable(self._vault, self._disk), (StoreBroken,)))
         for watched in self._watched.values():
             supervisor.start(
                 Service(
@@ -108,19 +114,38 @@ class Cameras:
             for s in self._mirror.newest
         )
 
-    def shortened(self) -> Shortened:
-        """The limits of the pictures, camera by camera, for the inventory."""
-        spans, site = self._mirror.spans, self._limits.of(None)
-        limits = {self._limits.of(id_) for id_ in (*self._watched, *spans)} or {site}
+    @property
+    def hidden(self) -> int:
+        """How many pictures are kept and must not be shown: held, ordered to be erased, or of a time nobody knows."""
+        return self._mirror.hidden
+
+    def limits(self) -> str:
+        """The limits that pictures live under, in words, for the inventory."""
+        limits = {self._limits.of(id_) for id_ in (*self._watched, *self._mirror.spans)} or {self._limits.site}
         shortest, longest = words(min(limits)), words(max(limits))
-        return Shortened(
-            limit=shortest if shortest == longest else f"{shortest} to {longest}, by camera",
-            next_to_go=min((span.oldest + self._limits.of(id_) for id_, span in spans.items()), default=None),
-        )
+        return shortest if shortest == longest else f"{shortest} to {longest}, by camera"
+
+    async def tag(self, snapshot: str, subject: str, actor: str) -> None:
+        """As `House.tag`."""
+        if not await self._disk.run(self._vault.tag, subject, [snapshot]):
+            raise Refused("unknown_snapshot", "there is no such picture", hint="it may have gone at its time")
+        self._record(entries.PersonTagged(at=self._clock.now(), subject=subject, actor=actor))
+        self._stale.set()  # a hold or an order for that person may now keep it from being shown
+
+    async def claim(self, claim: contract.ClaimBody, actor: str) -> None:
+        """As `House.claim`."""
+        if claim.camera not in self._watched and claim.camera not in self._mirror.spans:
+            hint = "see `portvakt cameras list`"
+            raise Refused("unknown_camera", f"there is no camera {claim.camera}", hint=hint)
+        if claim.start >= claim.end:
+            raise Refused("bad_range", "the claim ends before it begins", hint="say from when, and up to when")
+        await self._disk.run(self._vault.claim, claim.subject, claim.camera, claim.start, claim.end)
+        self._record(entries.TimeClaimed(at=self._clock.now(), camera=claim.camera, subject=claim.subject, actor=actor))
+        self._stale.set()
 
     async def picture(self, snapshot: str, *, thumbnail: bool) -> bytes | None:
         """A JPEG, if there is one that may be shown."""
-        return await self._disk.run(self._store.thumbnail if thumbnail else self._store.image, snapshot)
+        return await self._disk.run(self._vault.thumbnail if thumbnail else self._vault.image, snapshot)
 
     def _one(self, id_: str, span: Span | None) -> contract.CameraView:
         watched = self._watched.get(id_)
@@ -159,12 +184,15 @@ class Cameras:
 
     async def _expire(self) -> None:
         def ran(due: Sequence[Expired]) -> None:
-            for camera, count in Counter(one.camera or "unknown" for one in due).items():
-                self._record(entries.PicturesExpired(at=self._clock.now(), camera=camera, count=count))
+            gone: Counter[tuple[str, str]] = Counter()
+            for one in due:
+                gone[one.camera or "unknown", one.reason] += one.pictures
+            for (camera, reason), count in gone.items():
+                self._record(entries.PicturesExpired(at=self._clock.now(), camera=camera, count=count, reason=reason))
             if due:
                 self._stale.set()
 
-        await keep_limits(self._store, self._disk, self._clock, self._limits, ran)
+        await keep_limits(self._vault, self._disk, ran)
 
     async def _keep_mirror(self) -> None:
         while True:
@@ -177,4 +205,8 @@ class Cameras:
             await self._stale.wait()
 
     def _look(self) -> _Mirror:
-        return _Mirror(self._store.newest(None, SHOWN_SNAPSHOTS), self._store.spans())
+        spans = self._vault.spans()
+        kept = sum(count for _, count, _ in self._vault.oldest())
+        return _Mirror(
+            self._vault.newest(None, SHOWN_SNAPSHOTS), spans, kept - sum(span.count for span in spans.values())
+        )

@@ -7,18 +7,22 @@ from datetime import datetime
 from agent.api import contract
 from agent.cameras import Cameras
 from agent.devices import Devices
-from agent.inventory import inventory
+from agent.hold_desk import HoldDesk
+from agent.inventory import Kept, inventory, of_store, of_vault
 from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
+from agent.timewatch import TimeWatch
 from agent.uplink import Uplink
+from camera.vault.vault import Vault
 from privacy.checkpoint import Checkpoint, sign_checkpoint
 from privacy.clock import Clock
 from privacy.errors import ReceiptInvalid
+from privacy.holds import Holds
 from privacy.journal import IssuedReceipt, Journal
 from privacy.policy import Policy
 from privacy.receipts import verify_receipt
-from privacy.records import RecordClass, Scope
+from privacy.records import RecordClass, Scope, Tier
 from privacy.signing import SigningKey
 from privacy.store import Disk, Store
 
@@ -45,6 +49,10 @@ class House:
     journal: Journal
     key: SigningKey
     orders: LocalIssuer
+    time: TimeWatch
+    hold_desk: HoldDesk
+    book: Holds
+    vault: Vault
     stores: Sequence[Store]
     policies: Mapping[RecordClass, Policy]
     problems: Callable[[], Mapping[str, str]]
@@ -56,6 +64,8 @@ class House:
             gateway=self.gateway,
             version=self.version,
             ready_at=self.ready_at,
+            time=self.time.view(),
+            holds=self.hold_desk.view(),
             link=self.uplink.view(),
             services=self._services(),
             devices=self.devices.view(),
@@ -68,6 +78,8 @@ class House:
 
     def section(self, section: contract.Section) -> object:
         makers: dict[contract.Section, Callable[[], object]] = {
+            "time": self.time.view,
+            "holds": self.hold_desk.view,
             "link": self.uplink.view,
             "services": self._services,
             "devices": self.devices.view,
@@ -95,20 +107,34 @@ class House:
         del actor  # the log of who looked comes with the people
         return await self.cameras.picture(snapshot, thumbnail=thumbnail)
 
+    async def tag(self, snapshot: str, body: contract.TagBody, actor: str) -> contract.TagView:
+        # Until people can sign in, whoever uses the page or the command line is the owner, whose word this takes.
+        await self.cameras.tag(snapshot, body.subject, actor)
+        return contract.TagView(snapshot=snapshot, subject=body.subject)
+
+    async def claim(self, body: contract.ClaimBody, actor: str) -> contract.ClaimBody:
+        await self.cameras.claim(body, actor)  # the owner makes it, and so accepts it
+        return body
+
     async def erase(self, scope: Scope, actor: str) -> contract.EraseAnswer:
         del actor  # the local issuer is the only one in the house until people can sign in
         return contract.EraseAnswer(order=await self.orders.erase(scope))
 
+    async def holds(self) -> tuple[contract.HoldView, ...]:
+        return await self.hold_desk.history()
+
+    async def hold(self, body: contract.HoldBody, actor: str) -> contract.HoldView:
+        return await self.hold_desk.place(body, actor)
+
+    async def release(self, hold: str, actor: str) -> contract.HoldView:
+        return await self.hold_desk.release(hold, actor)
+
+    async def confirm_time(self, body: contract.TimeBody, actor: str) -> contract.TimeView:
+        del actor  # as with `picture`
+        return await self.time.confirm(body)
+
     async def inventory(self) -> tuple[contract.InventoryRow, ...]:
-        receipts = [receipt.at for receipt in self.journal.receipts()]
-        return await self.disk.run(
-            inventory,
-            self.stores,
-            self.policies,
-            self.clock.now(),
-            shortened={RecordClass.SNAPSHOT: self.cameras.shortened()},
-            others=[(RecordClass.RECEIPT, len(receipts), min(receipts, default=None))],
-        )
+        return await self.disk.run(self._inventory)
 
     async def audit(self) -> tuple[contract.AuditEntry, ...]:
         return tuple(
@@ -128,6 +154,24 @@ class House:
         rows, losses = await self.inventory(), await self.disk.run(self.recorder.losses)
         return exposition(self.state(), rows, await self.audit(), losses, self.failures(), self.clock.now())
 
+    def _inventory(self) -> tuple[contract.InventoryRow, ...]:
+        """On the `Disk` thread. Receipts and journal are kept outside the stores, because no erasure reaches them."""
+        receipts = tuple(self.journal.receipts())
+        orders = {receipt.order for receipt in receipts} | {order.id for order in self.journal.unfinished()}
+        oldest = min((receipt.at for receipt in receipts), default=None)
+        return inventory(
+            [
+                of_vault(self.vault, self.cameras.limits(), self.cameras.hidden),
+                *(of_store(store, self.book) for store in self.stores if store is not self.vault),
+                [
+                    Kept(RecordClass.RECEIPT, Tier.UNLINKED, len(receipts), oldest),
+                    Kept(RecordClass.ORDER_JOURNAL, Tier.UNLINKED, len(orders), oldest),
+                ],
+            ],
+            self.policies,
+            self.time.view().now,
+        )
+
     def _services(self) -> tuple[contract.ServiceView, ...]:
         return tuple(contract.ServiceView(name=name, problem=problem) for name, problem in self.problems().items())
 
@@ -145,7 +189,17 @@ class House:
             kind=issued.kind,
             at=issued.at,
             stores=tuple(
-                contract.StoreReport(store=s.store, found=s.found, erased=s.erased, left=s.left, tier=s.tier.value)
+                contract.StoreReport(
+                    store=s.store,
+                    found=s.found,
+                    erased=s.erased,
+                    left=s.left,
+                    tier=s.tier.value,
+                    by=s.by,
+                    exemptions=tuple(
+                        contract.ExemptionView(reason=e.reason, count=e.count, due=e.due) for e in s.exemptions
+                    ),
+                )
                 for s in lines
             ),
             jws=issued.jws,

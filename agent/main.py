@@ -8,7 +8,6 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
-from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -23,16 +22,18 @@ from agent.cloud.orders import OrderDesk
 from agent.config.model import Config
 from agent.devices import Devices
 from agent.errors import AgentError, ConfigInvalid, LinkDown
+from agent.hold_desk import HoldDesk
 from agent.house import House
 from agent.local_orders import LocalIssuer
+from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
 from agent.storage import Storage, open_storage
 from agent.supervisor import STEADY_SECONDS, Bug, Service, Supervisor
 from agent.threads import Unwaited
+from agent.timewatch import BelievedClock, OrderClock, TimeWatch
 from agent.uplink import Uplink
 from camera.decoder import Decoder
-from camera.expiry import Limits
 from camera.http_snapshot import open_session
 from privacy import entries
 from privacy.clock import Clock, SystemClock
@@ -40,6 +41,7 @@ from privacy.erasure import Eraser
 from privacy.errors import PrivacyError, StoreBroken
 from privacy.orders import PurgeOrder
 from privacy.receipts import Kind, Receipt
+from privacy.records import Item, Scope
 from privacy.store import Disk
 
 log = logging.getLogger("portvakt")
@@ -50,9 +52,11 @@ OK, NO, BAD_INPUT, BUG = 0, 1, 2, 70
 def run(config_path: Path) -> int:
     """Run the agent until SIGTERM or SIGINT; returns the exit code. The last line on stderr says why it ended."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    keep_off_the_disk()
     try:
         config = configuration.load(config_path)
-        asyncio.run(_Agent(config, open_storage(config), SystemClock()).run())
+        clock = SystemClock()
+        asyncio.run(_Agent(config, open_storage(config, clock), clock).run())
     except ConfigInvalid as error:
         return _ended(BAD_INPUT, str(error))
     except (AgentError, PrivacyError) as error:
@@ -74,7 +78,9 @@ class _Agent:
     def __init__(self, config: Config, storage: Storage, clock: Clock) -> None:
         self._config = config
         self._storage = storage
-        self._clock = clock
+        # A wall clock that is behind must keep nothing out of the reach of an order.
+        self._order_clock = OrderClock(storage.time, clock, storage.newest)
+        self._clock = clock = BelievedClock(storage.time, clock)
         self._version = version("portvakt")
         self._audience = f"{config.gateway.id}/{config.gateway.epoch}"
         self._disk = Disk()
@@ -86,10 +92,12 @@ class _Agent:
         self._supervisor = Supervisor(watcher=self._watch)
         self._record = self._recorder = Recorder(
             registry_file=config.household.registry_file,
-            pseudonym_key=storage.keys.derive("pseudonyms"),
+            day_keys=storage.day_keys,
+            change=storage.ring.change,
             operation_log=storage.operation_log,
             spool=storage.spool,
             barrier=storage.barrier,
+            held=self._held,
             disk=self._disk,
             clock=clock,
             changes=self._changes,
@@ -113,15 +121,37 @@ class _Agent:
             software=self._version,
             barrier=storage.barrier,
             disk=self._disk,
-            clock=clock,
+            clock=self._order_clock,
             prepare=self._neighbourhood.release,
             observe=self._receipt_made,
+            change=storage.ring.change,
+            besides=self._forget_pseudonyms,
+            time_known=lambda: storage.time.known,
+        )
+        self._holds = HoldDesk(
+            holds=storage.holds,
+            disk=self._disk,
+            clock=clock,
+            changes=self._changes,
+            record=self._record,
+            look_again=self._look_again,
+            on_end=self._eraser.wake,
+        )
+        self._time = TimeWatch(
+            time=storage.time,
+            disk=self._disk,
+            clock=clock,
+            changes=self._changes,
+            record=self._record,
+            on_known=storage.date_anew,
+            hidden=lambda: self._watched.hidden,
+            look_again=self._look_again,
         )
         desk = OrderDesk(
             audience=self._audience,
             trust=sources.trust(config),
             clock=clock,
-            admit=self._eraser.admit,
+            admit=self._admit,
             known=storage.journal.known,
             refused=lambda code, sha256: self._record(entries.OrderRefused(at=clock.now(), code=code, detail=sha256)),
         )
@@ -155,6 +185,7 @@ class _Agent:
             loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
             stack.callback(self._disk.close)
+            stack.push_async_callback(self._close_vault)
             self._record(entries.AgentStarted(at=self._clock.now(), version=self._version))
             cameras = await self._cameras(stack)
             await self._finish_orders()
@@ -180,6 +211,13 @@ class _Agent:
         except StoreBroken as error:
             log.error("the last log entries are lost: %s", error)  # noqa: TRY400 - a line says it all
 
+    async def _close_vault(self) -> None:
+        """Make the last pictures durable, once nobody can ask for one any more; likewise."""
+        try:
+            await self._disk.run(self._storage.vault.close)
+        except StoreBroken as error:
+            log.error("the last pictures may be lost: %s", error)  # noqa: TRY400 - a line says it all
+
     async def _finish_orders(self) -> None:
         """What was ordered before the last end is done before anybody is served, if the medium lets us.
 
@@ -193,8 +231,8 @@ class _Agent:
     async def _cameras(self, stack: AsyncExitStack) -> Cameras:
         self._watched = Cameras(
             cameras=sources.cameras(self._config),
-            limits=Limits(cameras={c.id: timedelta(seconds=c.keep_seconds) for c in self._config.camera}),
-            store=self._storage.snapshots,
+            vault=self._storage.vault,
+            time=self._storage.time,
             disk=self._disk,
             decoder=await stack.enter_async_context(Decoder()),
             session=await stack.enter_async_context(open_session()),
@@ -210,6 +248,8 @@ class _Agent:
         start(Service("operation log", self._recorder.run, (StoreBroken,)))
         start(Service("log expiry", self._recorder.keep_limit, (StoreBroken,)))
         start(Service("erasure", self._eraser.run, (StoreBroken,)))
+        start(Service("time", self._time.run, (StoreBroken,)))
+        start(Service("holds", self._holds.run, (StoreBroken,)))
         cameras.start(self._supervisor)
         for line in sources.lines(self._config):
             self._devices.add_line(line)
@@ -249,15 +289,37 @@ class _Agent:
                 audience=self._audience,
                 journal=self._storage.journal,
                 eraser=self._eraser,
-                clock=self._clock,
+                clock=self._order_clock,
                 random_bytes=self._storage.keys.random_bytes,
             ),
+            time=self._time,
+            hold_desk=self._holds,
+            book=self._storage.holds,
+            vault=self._storage.vault,
             stores=self._storage.stores,
             policies=self._storage.policies,
             # A line that was removed is no service any more, and its last problem nobody's.
             problems=lambda: {name: self._problems.get(name, "") for name in self._supervisor},
             failures=lambda: self._failures,
         )
+
+    def _forget_pseudonyms(self, scope: Scope) -> None:
+        """Whoever wants everything gone wants nobody to be able to say whom an uploaded line meant."""
+        if scope.everything:
+            self._storage.day_keys.forget()
+
+    def _held(self, item: Item) -> bool:
+        return self._holds.keeps(item)
+
+    def _look_again(self) -> None:
+        """What may be shown of the pictures has changed."""
+        self._watched.store_changed()
+
+    async def _admit(self, order: PurgeOrder) -> bool:
+        """As `Eraser.admit`; and whoever signed the order is a witness of the time."""
+        new = await self._eraser.admit(order)
+        await self._time.signed(order.issued)
+        return new
 
     async def _receipt_made(self, order: PurgeOrder, kind: Kind, receipt: Receipt) -> None:
         """A receipt is in the journal: tell everybody who shows or sends something that has changed."""
@@ -269,8 +331,8 @@ class _Agent:
                 )
         self._record(entries.ReceiptMade(at=now, order=order.id, kind=kind))
         self._changes.mark("receipts")
-        self._recorder.forget(order.scope, order.reaches_to(now))
-        self._watched.store_changed()
+        self._recorder.forget(order.scope, order.reaches_to(self._order_clock.now()))
+        self._look_again()
         await self._neighbourhood.reconcile()
         if self._link:
             self._link.receipt_issued()

@@ -8,8 +8,9 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from agent.api import contract
@@ -19,6 +20,7 @@ from privacy.entries import Entry
 from privacy.operation_log import OperationLog
 from privacy.records import Item, RecordClass, Scope
 from privacy.redaction.household import Registry
+from privacy.redaction.pseudonyms import DayKeys
 from privacy.redaction.redactor import Redactor
 from privacy.spool import Batch, Spool
 from privacy.store import Barrier, Disk
@@ -30,8 +32,10 @@ MOST_QUEUED = 10_000
 MOST_IN_BATCH = 200
 GATHER_SECONDS = 0.2
 """Entries that come together are written together: one fsync, and one batch, instead of many."""
-EXPIRY_PAUSE = timedelta(minutes=5)
+EXPIRY_PAUSE = timedelta(hours=1)
 """The longest between two runs; where the limit is short, a twentieth of it."""
+EARLIER = 0.9
+"""Of that pause: a run may take its time, and nothing is late."""
 
 
 @dataclass(slots=True)
@@ -44,7 +48,7 @@ class _Shown:
 
 @dataclass(slots=True)
 class _Begun:
-    """Entries of one day, taken from the queue: each step is done once, however often it has to be tried."""
+    """Entries that were taken from the queue: each step is done once, however often it has to be tried."""
 
     entries: Sequence[Entry]
     raw_written: bool = False
@@ -59,13 +63,15 @@ class Recorder:
         self,
         *,
         registry_file: Path | None,
-        pseudonym_key: bytes,
+        day_keys: DayKeys,
+        change: Callable[[], AbstractContextManager[object]],
         operation_log: OperationLog,
         spool: Spool,
         barrier: Barrier,
         disk: Disk,
         clock: Clock,
         changes: Changes,
+        held: Callable[[Item], bool] = lambda _item: False,
     ) -> None:
         """Make the redactor, with what the household's own registry knows.
 
@@ -73,13 +79,16 @@ class Recorder:
             PrivacyError: the registry cannot be used; without it the household's own values would not be known.
         """
         registry = Registry.read(registry_file) if registry_file else Registry()
-        self._redactor = Redactor(pseudonym_key, registry, clock)
+        self._redactor = Redactor(day_keys, registry, clock)
+        self._day_keys = day_keys
+        self._change = change
         self._operation_log = operation_log
         self._spool = spool
         self._barrier = barrier
         self._disk = disk
         self._clock = clock
         self._changes = changes
+        self._held = held
         self._queue: deque[Entry] = deque()
         self._begun: _Begun | None = None
         self._wake = asyncio.Event()
@@ -122,7 +131,7 @@ class Recorder:
             log.error("the log queue was full: %d entries were dropped", self._dropped_untold)
             self._dropped_untold = 0
         while self._begun or self._queue:
-            self._begun = self._begun or _Begun(self._take_day())
+            self._begun = self._begun or _Begun(self._take())
             lines = await self._disk.run(self._write, self._begun)
             self._begun = None
             for text, item in lines:
@@ -132,23 +141,23 @@ class Recorder:
             self.on_spooled()
 
     async def keep_limit(self) -> None:
-        """Drop what is due, at once and then every few minutes: what falls due before the next run goes in this one.
-
-        Within one run of the program a wall clock set back does not extend a life.
+        """Drop what is due, at once and then every hour at the least: what falls due before the next run goes now.
 
         Raises:
             StoreBroken: the medium refused; call again.
         """
         limit = self._operation_log.limit
         pause = min(EXPIRY_PAUSE, limit / 20)
-        began, began_monotonic = self._clock.now(), self._clock.monotonic()
         while True:
-            steady = began + timedelta(seconds=self._clock.monotonic() - began_monotonic)
-            next_run = max(self._clock.now(), steady) + pause
-            self.forget(Scope(classes=(RecordClass.OP_LOG,)), next_run - limit)
-            await self._disk.run(self._operation_log.expire, next_run)
-            await self._disk.run(self._spool.expire, next_run)
-            await asyncio.sleep(pause.total_seconds())
+            self.forget(Scope(classes=(RecordClass.OP_LOG,)), self._clock.now() + pause - limit)
+            await self._disk.run(self._expire, pause)
+            await asyncio.sleep(EARLIER * pause.total_seconds())
+
+    def _expire(self, pause: timedelta) -> None:
+        with self._change():
+            self._operation_log.expire(pause)
+            self._spool.expire(pause)
+            self._day_keys.expire(pause)
 
     def forget(self, scope: Scope, before: datetime) -> None:
         """Show no more of what an erasure or the limit takes from the stores: `scope`, captured before `before`."""
@@ -180,19 +189,18 @@ class Recorder:
         return {**self._spool.dropped, "withheld": self._redactor.failures, "queue_full": self._dropped}
 
     def view(self) -> tuple[contract.LogView, ...]:
-        """The newest lines, newest first."""
+        """The newest lines, newest first, without what a hold keeps."""
         return tuple(
             contract.LogView(
                 sequence=shown.sequence, line=shown.text, state="uploaded" if shown.uploaded else "waiting"
             )
             for shown in reversed(self._shown)
+            if not self._held(shown.item)
         )
 
-    def _take_day(self) -> list[Entry]:
-        """From the queue, up to midnight: the operation log has a file a day, and of two files one may refuse."""
-        taken = [self._queue.popleft()]
-        while self._queue and _day(self._queue[0]) == _day(taken[0]):
-            taken.append(self._queue.popleft())
+    def _take(self) -> list[Entry]:
+        taken = list(self._queue)
+        self._queue.clear()
         return taken
 
     def _write(self, begun: _Begun) -> Sequence[tuple[str, Item]]:
@@ -207,10 +215,6 @@ class Recorder:
             # Noted here and not where the caller waits: a stop may cancel the caller, and `flush` then comes again.
             begun.spooled = [(line.text, _item(entry)) for (line, _), entry in zip(lines, admitted, strict=True)]
         return begun.spooled
-
-
-def _day(entry: Entry) -> date:
-    return entry.at.astimezone(UTC).date()
 
 
 def _reached(scope: Scope, before: datetime, item: Item) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 
 import msgspec
 
-from privacy.records import Item, RecordClass, Scope, Tier
-from privacy.seal import Keys
-from privacy.sealed_log import SealedLog
+from privacy.keyring import KeyRing
+from privacy.moment import Moment
+from privacy.records import Item, RecordClass, Scope
+from privacy.sealed_file import Concerns
+from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
 from privacy.store import Barrier, Erasure
 
 PURPOSE = "device-register"
@@ -32,30 +34,39 @@ class Adoption(msgspec.Struct, frozen=True):
 
 
 class DeviceRegister:
-    """Every method blocks: call it on the `Disk` thread.
+    """A sealed file for each device: one is forgotten with its key. Every method blocks: call it on the `Disk` thread.
 
     A record that opens but is none of ours, such as one of a later version, is undated: it is never used, and goes
-    with the first erasure that could mean it.
+    with its device or the first erasure that could mean it.
     """
 
     name = "device_register"
     classes = frozenset({RecordClass.DEVICE})
-    tier = Tier.UNLINKED
 
-    def __init__(self, path: Path, keys: Keys, barrier: Barrier) -> None:
-        self._log = SealedLog(path, keys.seal(PURPOSE), PURPOSE.encode())
+    def __init__(
+        self,
+        directory: Path,
+        ring: KeyRing,
+        moment: Callable[[], Moment],
+        barrier: Barrier,
+        *,
+        holds: HeldBy = nothing_held,
+    ) -> None:
+        self.tier = ring.tier
+        self._files = SealedFolder(directory, ring, PURPOSE, _concerns, moment, holds, RecordClass.DEVICE)
         self._barrier = barrier
 
     def all(self) -> list[Adoption]:
-        """Every adoption; of two of the same device, the newer."""
-        return list({known.id: known for _, known in self._read() if known}.values())
+        """Every adoption, in the order in which they were made; of two of the same device, the newer."""
+        known = {known.id: known for name in self._files.names() for known in self._read(name)}
+        return sorted(known.values(), key=lambda adoption: adoption.at)
 
     def usable(self) -> list[Adoption]:
         """Every adoption that no order reaches. One that waits to be erased is in `all` alone."""
         return [adoption for adoption in self.all() if self._barrier.admits(adoption.item)]
 
     def add(self, adoption: Adoption) -> bool:
-        """Keep `adoption`; what was kept of the same device before is gone.
+        """Keep `adoption`; what was kept of the same device before is gone, with its key.
 
         False, and nothing is kept, where an order that came while it was under way reaches it.
 
@@ -65,50 +76,45 @@ class DeviceRegister:
         if not self._barrier.admits(adoption.item):
             return False
         new = msgspec.json.encode(adoption)
-        older = [number for number, known in self._read() if known and known.id == adoption.id]
-        if older:
-            # In its place and in one step, so that a failure half-way leaves one of the two.
-            self._log.rewrite(lambda number, old: old if number not in older else new if number == older[-1] else None)
+        if adoption.id in self._files.names():
+            # In one change, so that a failure half-way leaves one of the two.
+            self._files.rewrite(adoption.id, [new])
         else:
-            self._log.append([new])
+            self._files.append(adoption.id, [(Concerns(adoption.at, device=adoption.id), new)])
         return True
 
     def remove(self, device: str) -> bool:
-        """Forget `device`; False when it was not known.
+        """Forget `device`, with its key; False when it was not known, or a hold keeps it.
 
         Raises:
             StoreBroken: the medium refused; the device is kept still.
         """
-        return self._drop(lambda item: item.device == device) > 0
+        return device in self._files.names() and bool(self._files.lose(device, lambda _sequence, _item: True))
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
-        return (item for number, known in self._read() if _reached(item := _item(number, known), scope, before))
+        return self._files.find(scope, before)
+
+    def count(self, scope: Scope, before: datetime) -> int:
+        return self._files.count(scope, before)
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        erased = self._drop(lambda item: _reached(item, scope, before))
-        return Erasure(erased, erased, 0)
+        return self._files.erase(scope, before)
 
-    def scan(self, scope: Scope, before: datetime) -> int:
-        return sum(1 for _ in self.find(scope, before))
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        return self._files.scan(scope, before)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
-        for number, known in self._read():
-            if scope.covers(item := _item(number, known)):
-                names = [device.get("name") for device in known.record.get("devices", ())] if known else []
-                # Without the pairing secrets: an export is for reading, not for taking over a lamp.
-                yield item, msgspec.json.encode({"id": item.device, "at": item.at, "names": names})
+        for item, payload in self._files.export(scope):
+            known = _decode(payload)
+            names = [device.get("name") for device in known.record.get("devices", ())] if known else []
+            # Without the pairing secrets: an export is for reading, not for taking over a lamp.
+            yield item, msgspec.json.encode({"id": item.device, "at": item.at, "names": names})
 
     def oldest(self) -> Iterator[tuple[RecordClass, int, datetime | None]]:
-        every = [known for _, known in self._read()]
-        yield RecordClass.DEVICE, len(every), min((known.at for known in every if known), default=None)
+        yield self._files.oldest()
 
-    def _read(self) -> Iterator[tuple[int, Adoption | None]]:
-        return ((number, _decode(payload)) for number, payload in self._log.replay())
-
-    def _drop(self, which: Callable[[Item], bool]) -> int:
-        if not any(which(_item(number, known)) for number, known in self._read()):
-            return 0
-        return self._log.rewrite(lambda number, old: None if which(_item(number, _decode(old))) else old)
+    def _read(self, name: str) -> Iterator[Adoption]:
+        return (known for _, _, payload in self._files.records(name) if (known := _decode(payload)))
 
 
 def _decode(payload: bytes) -> Adoption | None:
@@ -118,11 +124,6 @@ def _decode(payload: bytes) -> Adoption | None:
         return None
 
 
-def _item(number: int, adoption: Adoption | None) -> Item:
-    if adoption is None:
-        return Item(str(number), RecordClass.DEVICE, None)
-    return Item(str(number), RecordClass.DEVICE, adoption.at, device=adoption.id)
-
-
-def _reached(item: Item, scope: Scope, before: datetime) -> bool:
-    return scope.covers(item) and (item.at is None or item.at < before)
+def _concerns(payload: bytes) -> Concerns | None:
+    known = _decode(payload)
+    return Concerns(known.at, device=known.id) if known else None

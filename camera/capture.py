@@ -8,9 +8,10 @@ from typing import Final
 from camera.decoder import Decoder
 from camera.login import Login
 from camera.picture import Mask
-from camera.snapshots import Snapshot, SnapshotStore
-from privacy.clock import Clock
+from camera.vault.vault import Vault
+from camera.vault.viewing import Snapshot
 from privacy.store import Disk
+from privacy.timekeeping import TimeKeeper
 
 DEFAULT_INTERVAL_SECONDS: Final = 10.0
 
@@ -36,9 +37,9 @@ class Darkroom:
     """What all cameras share: where pictures are developed, and where they are kept."""
 
     decoder: Decoder
-    store: SnapshotStore
+    vault: Vault
     disk: Disk
-    clock: Clock
+    time: TimeKeeper
 
 
 async def capture(
@@ -57,9 +58,9 @@ async def capture(
     while True:
         began = loop.time()
         # The time before fetching: the moment a purge may name, and never later than the picture itself.
-        at = darkroom.clock.now()
+        at = darkroom.time.now()
         picture = await darkroom.decoder.decode(await fetch(), camera.masks)
-        snapshot = await darkroom.disk.run(darkroom.store.append, camera.id, at, picture, camera.subjects)
+        snapshot = await darkroom.disk.run(darkroom.vault.append, camera.id, at, picture, camera.subjects)
         if snapshot:
             on_snapshot(snapshot)
         await asyncio.sleep(max(0.0, began + camera.interval_seconds - loop.time()))

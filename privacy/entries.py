@@ -1,8 +1,8 @@
 """Everything that the agent itself writes into its operation log. Raw entries never leave; see `redaction/`.
 
 An entry is a frozen dataclass. Each field says how it may leave: `Annotated[str, KEEP]`. A field that says nothing is
-erased. Fields called `camera`, `device`, `actor` and `subjects` also say whom the entry concerns, so that an erasure
-finds it.
+erased. Fields called `camera`, `device`, `actor`, `subject` and `subjects` also say whom the entry concerns, so that an
+erasure finds it.
 """
 
 import re
@@ -64,13 +64,12 @@ class Entry:
 
     @property
     def about(self) -> About:
-        subjects = frozenset(getattr(self, "subjects", ()))
-        actor: str | None = getattr(self, "actor", None)
+        people = (*getattr(self, "subjects", ()), getattr(self, "subject", None), getattr(self, "actor", None))
         return About(
             self.at,
             getattr(self, "camera", None),
             getattr(self, "device", None),
-            subjects | {actor} if actor else subjects,
+            frozenset(filter(None, people)),
         )
 
 
@@ -190,6 +189,52 @@ class PictureFailed(Entry):
 class PicturesExpired(Entry):
     camera: CameraId
     count: Count
+    reason: Kept
+    """From a closed list."""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonTagged(Entry):
+    """Somebody said that a person is on a picture; which one stands with the picture alone."""
+
+    subject: PersonId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class TimeClaimed(Entry):
+    """A person claimed what a camera took for some time, and it was accepted."""
+
+    camera: CameraId
+    subject: PersonId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced(Entry):
+    hold: Kept
+    """A UUIDv7, which names nobody."""
+    reason: Kept
+    """From the closed list."""
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldReleased(Entry):
+    hold: Kept
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class HoldEnded(Entry):
+    """It came to its date."""
+
+    hold: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class TimeKnown(Entry):
+    by: Kept
 
 
 @dataclass(frozen=True, slots=True)

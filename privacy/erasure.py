@@ -1,9 +1,15 @@
-"""Carries out orders: every registered store erases, then a receipt; a scan of the bytes, then a second receipt."""
+"""Carries out orders: every registered store erases, then a receipt; a scan of the bytes, then a second receipt.
+
+What is under a hold lives on: the first receipt says how much and until when, and is not `complete`. The order stays
+open; it is carried out again when the hold has ended, and gets its second receipt then.
+"""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 
 from privacy.clock import Clock
 from privacy.errors import StoreBroken
@@ -15,6 +21,9 @@ from privacy.signing import SigningKey
 from privacy.store import Barrier, Disk, Erasure, Store
 
 log = logging.getLogger(__name__)
+
+LONGEST_WAIT = timedelta(hours=1)
+"""An order that waits for a hold is tried again this often at least: a hold may be released early."""
 
 Prepare = Callable[[Scope, datetime], Awaitable[None]]
 Observer = Callable[[PurgeOrder, Kind, Receipt], Awaitable[None]]
@@ -32,6 +41,9 @@ class Eraser:
         issuer: gateway and epoch, as receipts name it.
         prepare: given scope and reach before anything is erased, for what has to be done while it can still be read.
         observe: told of each receipt once it is durable.
+        change: opens one change of keys (`KeyRing.change`); all stores erase inside it, so that it commits once.
+        besides: called inside that change, for what is no record and yet leads to some.
+        time_known: whether wall time is known, as receipts say.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
@@ -47,6 +59,9 @@ class Eraser:
         clock: Clock,
         observe: Observer,
         prepare: Prepare = _nothing,
+        change: Callable[[], AbstractContextManager[object]] = nullcontext,
+        besides: Callable[[Scope], None] = lambda _scope: None,
+        time_known: Callable[[], bool] = lambda: True,
     ) -> None:
         self._stores = tuple(stores)
         self._journal = journal
@@ -58,6 +73,9 @@ class Eraser:
         self._clock = clock
         self._prepare = prepare
         self._observe = observe
+        self._change = change
+        self._besides = besides
+        self._time_known = time_known
         self._wake = asyncio.Event()
         for order in journal.unfinished():
             barrier.raise_for(order.id, order.scope, order.reaches_to(clock.now()))
@@ -86,7 +104,12 @@ class Eraser:
         while True:
             self._wake.clear()
             await self.finish()
-            await self._wake.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), LONGEST_WAIT.total_seconds())
+
+    def wake(self) -> None:
+        """Something that an order waited for has happened, such as the end of a hold."""
+        self._wake.set()
 
     async def finish(self) -> None:
         """Carry out every order in the journal. One that cannot be finished does not hold up the others.
@@ -104,35 +127,51 @@ class Eraser:
             raise broken
 
     async def carry_out(self, order: PurgeOrder) -> None:
-        """Both receipts for one order; then its text dies."""
+        """Both receipts for one order; then its text dies. Where a hold keeps something, the first alone, so far."""
         counts, reach = await self._count(order)
         await self._disk.run(self._barrier.raise_for, order.id, order.scope, reach)
         await self._prepare(order.scope, reach)
         if "verified" not in self._journal.kinds(order.id):
-            await self._erase(order, counts, reach)
+            lines = await self._erase(order, counts, reach)
+            if any(line.left for line in lines):
+                return
             await self._verify(order, counts, reach)
         await self._disk.run(self._journal.close)
         await self._disk.run(self._barrier.settle, order.id)
 
-    async def _erase(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> None:
-        erased = []
-        for store in self._stores:
-            # Also when the first receipt stands already: idempotent, and it mends what a scan found.
-            done: Erasure = await self._disk.run(store.erase, order.scope, reach)
-            found = max(counts.get(store.name, 0), done.found)
-            erased.append(_line(store, found, done.left))
+    async def _erase(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> Sequence[StoreLine]:
+        # Also when the first receipt stands already: idempotent, and it mends what a scan found.
+        done = await self._disk.run(self._erase_all, order.scope, reach)
+        lines = [_line(store, max(counts.get(store.name, 0), one.found), one) for store, one in done]
+        if unexplained := [line.store for line in lines if line.left != sum(e.count for e in line.exemptions)]:
+            raise StoreBroken(f"after an erasure something is left for no reason in {', '.join(unexplained)}")
         if "erased" not in self._journal.kinds(order.id):
-            await self._issue(order, "erased", erased)
+            await self._issue(order, "erased", lines)
+        return lines
+
+    def _erase_all(self, scope: Scope, reach: datetime) -> list[tuple[Store, Erasure]]:
+        """Every store, in one change of keys. On the `Disk` thread, in one go: nothing is appended in between."""
+        with self._change():
+            self._besides(scope)
+            return [(store, store.erase(scope, reach)) for store in self._stores]
 
     async def _verify(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> None:
         scanned = []
         for store in self._stores:
-            left = await self._disk.run(store.scan, order.scope, reach)
-            scanned.append(_line(store, max(counts.get(store.name, 0), left), left))
+            left = await self._scan(store, order.scope, reach)
+            found = max(counts.get(store.name, 0), left)
+            scanned.append(_line(store, found, Erasure(found, found - left, left)))
         if open_still := [line.store for line in scanned if line.left]:
             # Never a verified receipt over something that still opens: the supervisor has us try again.
             raise StoreBroken(f"after an erasure the scan could still open records of {', '.join(open_still)}")
         await self._issue(order, "verified", scanned)
+
+    async def _scan(self, store: Store, scope: Scope, reach: datetime) -> int:
+        steps = store.scan(scope, reach)
+        left = 0
+        while (opened := await self._disk.run(next, steps, None)) is not None:
+            left += opened
+        return left
 
     async def _count(self, order: PurgeOrder) -> tuple[dict[str, int], datetime]:
         if (known := self._journal.counts(order.id)) is not None:
@@ -140,7 +179,7 @@ class Eraser:
         reach = order.reaches_to(self._clock.now())
         counts = {}
         for store in self._stores:
-            counts[store.name] = await self._disk.run(_count_found, store, order.scope, reach)
+            counts[store.name] = await self._disk.run(store.count, order.scope, reach)
         await self._disk.run(self._journal.counted, order.id, counts, reach)
         return counts, reach
 
@@ -154,14 +193,19 @@ class Eraser:
             stores=tuple(lines),
             log=self._journal.log_position(),
             complete=not any(line.left for line in lines),
+            time_known=self._time_known(),
         )
         await self._disk.run(self._journal.receipt, order.id, kind, sign_receipt(self._key, receipt), receipt.at)
         await self._observe(order, kind, receipt)
 
 
-def _line(store: Store, found: int, left: int) -> StoreLine:
-    return StoreLine(store=store.name, found=found, erased=found - left, left=left, tier=store.tier)
-
-
-def _count_found(store: Store, scope: Scope, before: datetime) -> int:
-    return sum(1 for _ in store.find(scope, before))
+def _line(store: Store, found: int, done: Erasure) -> StoreLine:
+    return StoreLine(
+        store=store.name,
+        found=found,
+        erased=found - done.left,
+        left=done.left,
+        tier=store.tier,
+        by=dict(done.by),
+        exemptions=done.exemptions,
+    )

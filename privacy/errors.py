@@ -20,6 +20,14 @@ class OrderRefused(PrivacyError):
         self.code = code
 
 
+class HoldRefused(PrivacyError):
+    """A hold that was not placed, renewed or released; `code` is stable, for machines."""
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
+
+
 class SealBroken(PrivacyError):
     """Sealed bytes that do not open: damaged, foreign, or their key is dead."""
 

@@ -18,9 +18,8 @@ log = logging.getLogger(__name__)
 UNFINISHED = ".new"
 """What a file's name ends in while it is not yet whole."""
 OURS = re.compile(
-    r"root\.key(\.check)?|(receipt|receipt-public|local-issuer)\.jwk|journal|devices"
-    r"|(operation-log|spool)/[0-9A-Za-z-]{1,64}\.log|spool/state"
-    r"|snapshots/[0-9a-f]{2}/[0-9a-f]{32}"
+    r"root\.key(\.check)?|(receipt|receipt-public|local-issuer)\.jwk|journal|keys/table\.[ab]"
+    r"|(operation-log|spool|devices|tags|holds)/[0-9a-f]{32}\.log|spool/state"
 )
 """The files of a state directory that `write_new` writes, as `privacy/FORMAT.md` lists them."""
 

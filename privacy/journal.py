@@ -1,18 +1,20 @@
 """The order journal: what was ordered, how far it has come, and the receipts. A crash at any point resumes from here.
 
-Each line is durable before anybody is told of it. After the verified receipt the order's text dies; its id, hash and
-receipts stay, so that the same order again gets the same receipts.
+Each line is durable before anybody is told of it. The text of an order may name people, so it is sealed under a key of
+its own in the key ring. After the verified receipt that key dies; the order's id, hash and receipts stay, so that the
+same order again gets the same receipts.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from privacy.errors import OrderRefused, StoreBroken
+from privacy.errors import OrderRefused, SealBroken, StoreBroken
+from privacy.keyring import KeyRing
 from privacy.merkle import Tree
 from privacy.orders import PurgeOrder, journaled_order
 from privacy.receipts import Kind, LogPosition, OrderReference
@@ -23,10 +25,16 @@ from privacy.signing import unverified_claims
 log = logging.getLogger(__name__)
 
 PURPOSE = "order-journal"
+KIND = "orders"
+"""Of the keys that the texts are sealed under."""
+_BOUND_TO = b"portvakt/v1/order"
 
 
 class _Intent(msgspec.Struct, frozen=True, tag="intent"):
-    jws: str
+    key: str
+    """The id of the ring's entry, in hex, under whose key the order is sealed."""
+    sealed: bytes
+    """The order's JWS."""
 
 
 class _Found(msgspec.Struct, frozen=True, tag="found"):
@@ -79,6 +87,8 @@ class _Entry:
     sequence: int
     sha256: str
     order: PurgeOrder | None
+    key: str = ""
+    """Of the order's text."""
     counts: dict[str, int] | None = None
     reach: datetime | None = None
     receipts: dict[Kind, _Receipt] = field(default_factory=dict)
@@ -88,8 +98,9 @@ class _Entry:
 class Journal:
     """Every method that writes blocks: call it on the `Disk` thread. The others may be called on any."""
 
-    def __init__(self, path: Path, keys: Keys) -> None:
+    def __init__(self, path: Path, keys: Keys, ring: KeyRing) -> None:
         self._log = SealedLog(path, keys.seal(PURPOSE), PURPOSE.encode())
+        self._ring = ring
         self._entries: dict[str, _Entry] = {}
         self._receipts: list[tuple[str, Kind]] = []
         self._tree = Tree()
@@ -105,7 +116,10 @@ class Journal:
         known = self._entries.get(order.id)
         if known and (known.order or "verified" in known.receipts):
             return False
-        self._write(_Intent(order.jws))
+        entry = self._ring.add(KIND, order.id.encode())
+        self._ring.sync()
+        sealed = self._ring.seal(entry).close(order.jws.encode(), _BOUND_TO)
+        self._write(_Intent(entry.id.hex(), sealed))
         return True
 
     def counted(self, order: str, counts: dict[str, int], reach: datetime) -> None:
@@ -124,15 +138,22 @@ class Journal:
     def close(self) -> None:
         """Let the text of the orders die that have their verified receipt. Idempotent."""
         finished = {id_ for id_, e in self._entries.items() if e.order is not None and "verified" in e.receipts}
-        if not finished:
-            return
+        if finished:
+            self._close(finished)
+        # Also of what a crash left: a key whose intent was never written, or is closed by now.
+        living = {entry.key for entry in self._entries.values() if entry.order is not None}
+        if dead := [entry for entry in self._ring.entries(KIND) if entry.hex() not in living]:
+            with self._ring.change() as change:
+                for entry in dead:
+                    change.forget(entry)
 
+    def _close(self, finished: Set[str]) -> None:
         def keep(_sequence: int, payload: bytes) -> bytes | None:
             try:
                 line = msgspec.json.decode(payload, type=_Line)
                 if isinstance(line, _Found) and line.order in finished:
                     return None
-                if isinstance(line, _Intent) and (order := _order(line)).id in finished:
+                if isinstance(line, _Intent) and (order := self._order(line)).id in finished:
                     return msgspec.json.encode(_Closed(order.id, order.issuer, order.sequence, order.sha256))
             except ValueError:
                 pass  # passed over when it was read, and kept for whoever understands it
@@ -200,9 +221,9 @@ class Journal:
 
     def _apply(self, line: _Line) -> None:
         match line:
-            case _Intent():
-                order = _order(line)
-                self._enter(order.id, _Entry(order.issuer, order.sequence, order.sha256, order))
+            case _Intent(key):
+                order = self._order(line)
+                self._enter(order.id, _Entry(order.issuer, order.sequence, order.sha256, order, key))
             case _Closed(id_, issuer, sequence, sha256):
                 self._enter(id_, _Entry(issuer, sequence, sha256, None))
             case _Found(id_, counts, reach):
@@ -218,23 +239,23 @@ class Journal:
             case _Acknowledged(id_, kind):
                 self._entries[id_].acknowledged.add(kind)
 
+    def _order(self, intent: _Intent) -> PurgeOrder:
+        """The order of an intent.
+
+        Raises:
+            ValueError: it cannot be read: a later version wrote it, or its key is dead.
+        """
+        try:
+            entry = self._ring.entries(KIND)[bytes.fromhex(intent.key)]
+            return journaled_order(self._ring.seal(entry).open(intent.sealed, _BOUND_TO).decode())
+        except (OrderRefused, LookupError, SealBroken) as error:
+            raise ValueError("not an order of this version") from error
+
     def _enter(self, order: str, entry: _Entry) -> None:
         if known := self._entries.get(order):
             # Its first intent could not be read, but its receipt could.
             entry.receipts, entry.acknowledged = known.receipts, known.acknowledged
         self._entries[order] = entry
-
-
-def _order(intent: _Intent) -> PurgeOrder:
-    """The order of an intent.
-
-    Raises:
-        ValueError: it cannot be read, such as one that a later version wrote.
-    """
-    try:
-        return journaled_order(intent.jws)
-    except (OrderRefused, LookupError) as error:
-        raise ValueError("not an order of this version") from error
 
 
 def _known_by(receipt: _Receipt) -> _Entry:

@@ -1,21 +1,25 @@
-"""The raw operation log: sealed, one file a UTC day, gone after its limit. Nothing of it leaves except redacted."""
+"""The raw operation log: sealed, a file for an hour, gone after its limit. Nothing of it leaves except redacted."""
 
-import hmac
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from privacy.entries import Entry
-from privacy.records import Item, RecordClass, Scope, Tier
-from privacy.seal import Keys
-from privacy.sealed_folder import Concerns, SealedFolder
+from privacy.keyring import KeyRing
+from privacy.lifetime import Lifetime
+from privacy.moment import Moment
+from privacy.records import Item, RecordClass, Scope
+from privacy.sealed_file import Concerns
+from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
 from privacy.store import Erasure
+from privacy.timekeeping import TimeKeeper
 
 PURPOSE = "operation-log"
+LARGEST_FILE = 4 * 1024 * 1024
+"""Bytes. Where a part of a file is erased, the rest is written anew: not more than this."""
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
@@ -36,43 +40,56 @@ class OperationLog:
 
     name = "operation_log"
     classes = frozenset({RecordClass.OP_LOG})
-    tier = Tier.UNLINKED
 
-    def __init__(self, directory: Path, keys: Keys, limit: timedelta) -> None:
-        self._files = SealedFolder(directory, keys, PURPOSE, _concerns)
-        self._name_key = keys.derive(f"{PURPOSE}-names")
+    def __init__(
+        self, directory: Path, ring: KeyRing, time: TimeKeeper, limit: timedelta, *, holds: HeldBy = nothing_held
+    ) -> None:
+        self.tier = ring.tier
+        self._files = SealedFolder(directory, ring, PURPOSE, _concerns, time.moment, holds)
+        self._lifetime = Lifetime(time, RecordClass.OP_LOG, limit)
         self.limit = limit
         """How long an entry lives at the most."""
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Store `entries` durably. One call is one fsync a day touched, so gather what comes together.
+        """Store `entries` durably. One call is one fsync, so gather what comes together.
 
         Raises:
             StoreBroken: the medium refused.
         """
-        days: defaultdict[date, list[tuple[Concerns, bytes]]] = defaultdict(list)
+        records = []
         for entry in entries:
             concerns = Concerns.of(entry.about)
             values = {field.name: getattr(entry, field.name) for field in fields(entry) if field.name != "at"}
-            stored = _encode(StoredEntry(concerns, entry.level, entry.event, values))
-            days[entry.at.astimezone(UTC).date()].append((concerns, stored))
-        for day, records in days.items():
-            self._files.append(self._file_name(day), records)
+            records.append((concerns, _encode(StoredEntry(concerns, entry.level, entry.event, values))))
+        if records:
+            first = min(concerns.at for concerns, _ in records)
+            self._files.append(self._files.taking(first, self._lifetime.span, LARGEST_FILE), records)
 
-    def expire(self, now: datetime) -> int:
-        """Drop what is older than the limit; returns how many entries went.
+    def expire(self, ahead: timedelta) -> int:
+        """Have die what reaches its limit within `ahead`, the time until the next run; returns how many entries went.
 
-        Pass the time of the next run rather than of this one, and nothing is ever late.
+        File by file: of an hour, by its first entry.
         """
-        return sum(self._files.expire(now - self.limit))
+        return self._files.expire(self._lifetime.due(ahead))
+
+    def moments(self) -> Iterator[Moment]:
+        """When each file began, for the time keeper at a start."""
+        return self._files.moments()
+
+    def redate(self, redated: Callable[[Moment], Moment]) -> None:
+        """The time has become known: correct when the files of this boot began."""
+        self._files.redate(redated)
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         return self._files.find(scope, before)
 
+    def count(self, scope: Scope, before: datetime) -> int:
+        return self._files.count(scope, before)
+
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         return self._files.erase(scope, before)
 
-    def scan(self, scope: Scope, before: datetime) -> int:
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
         return self._files.scan(scope, before)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
@@ -85,10 +102,6 @@ class OperationLog:
 
     def oldest(self) -> Iterable[tuple[RecordClass, int, datetime | None]]:
         return [self._files.oldest()]
-
-    def _file_name(self, day: date) -> str:
-        """Opaque: on which days something happened in a home is nobody's business."""
-        return hmac.digest(self._name_key, day.isoformat().encode(), "sha256")[:16].hex()
 
 
 def _concerns(payload: bytes) -> Concerns | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from privacy.clock import Clock
 from privacy.errors import OrderRefused
-from privacy.records import Scope
+from privacy.records import Scope, UuidV7
 from privacy.seal import sha256_hex
 from privacy.signing import SignatureError, SigningKey, Trust, unverified_claims, verify
 
@@ -22,10 +22,6 @@ TYP = "portvakt-purge+jwt"
 LONGEST_LIFE = timedelta(days=180)
 """A gateway may be in a box until spring; late deletion beats none."""
 
-# RFC 9562, version 7.
-UuidV7 = Annotated[
-    str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)")
-]
 NumericDate = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800)]
 
 

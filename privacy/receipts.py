@@ -14,6 +14,7 @@ import msgspec
 from privacy.errors import ReceiptInvalid
 from privacy.records import Tier
 from privacy.signing import SignatureError, SigningKey, Trust, issuer, verify
+from privacy.store import Exemption
 
 TYP = "portvakt-receipt+jwt"
 LARGEST_RECEIPT = 64 * 1024
@@ -21,7 +22,7 @@ LARGEST_RECEIPT = 64 * 1024
 Kind = Literal["erased", "verified"]
 
 
-class StoreLine(msgspec.Struct, frozen=True, kw_only=True):
+class StoreLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One store's part. For `erased`: found = erased + left. For `verified`: `left` is what the scan could open."""
 
     store: str
@@ -29,6 +30,10 @@ class StoreLine(msgspec.Struct, frozen=True, kw_only=True):
     erased: int
     left: int
     tier: Tier
+    by: dict[str, int] = {}
+    """Where the scope names subjects: how many records were found by each way to concern somebody."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Why something is left, and until when."""
 
 
 class OrderReference(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +66,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     log: LogPosition
     complete: bool
     """True only when nothing in scope is left readable in any store."""
+    time_known: bool = True
+    """Whether the gateway knew what time it was, or `at` is what an unwitnessed clock said."""
 
 
 def sign_receipt(key: SigningKey, receipt: Receipt) -> str:

@@ -10,6 +10,11 @@ import msgspec
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$(?!\n)")]
 """Opaque, fit for file names and topics. `$` alone would let a line break at the end pass."""
 
+# RFC 9562, version 7.
+UuidV7 = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)")
+]
+
 
 class RecordClass(StrEnum):
     """A kind of data. Limits and purposes are in `privacy/policies/`."""

@@ -1,197 +1,339 @@
-"""A folder of sealed logs: what the operation log and the spool have in common as stores of record class `op_log`.
+"""A folder of sealed logs, each under a key of its own in the ring: what every store but the vault is made of.
 
-Whole files die by unlinking, parts of a file by writing the rest anew (tier C). Each record carries, inside the seal,
-whom it concerns.
+A file dies with its key. Where a part of it dies, the rest is first sealed anew, in another file under another key.
+Formats and crash points: `privacy/FORMAT.md`, "A sealed log" and "Crash points of a change of keys".
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
-from privacy.entries import About
-from privacy.errors import StoreBroken
-from privacy.files import remove, sync_directory
+from privacy.keyring import Change, KeyEntry, KeyRing
+from privacy.log_directory import LogDirectory
+from privacy.moment import Moment
 from privacy.records import Item, RecordClass, Scope
-from privacy.seal import Keys
-from privacy.sealed_log import SealedLog
-from privacy.store import Erasure
-
-SUFFIX = ".log"
-_NAME = re.compile(r"[0-9A-Za-z-]{1,64}")
+from privacy.sealed_file import Concerns, Describe, Info, Kind, Record, SealedFile, reached
+from privacy.sealed_log import SealedLog, records_in
+from privacy.store import Erasure, Exemption
 
 
-class Concerns(msgspec.Struct, frozen=True, array_like=True):
-    """`About`, as it lies inside the seal at the head of each record."""
+class Held(Protocol):
+    """Why a record lives on, and until when."""
 
-    at: datetime
-    camera: str | None
-    device: str | None
-    subjects: tuple[str, ...]
+    @property
+    def reason(self) -> str: ...
 
-    @classmethod
-    def of(cls, about: About) -> "Concerns":
-        return cls(about.at, about.camera, about.device, tuple(sorted(about.subjects)))
+    @property
+    def until(self) -> datetime: ...
 
 
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What a file holds: how many records, and when the oldest was written."""
-
-    count: int
-    oldest: datetime | None
+HeldBy = Callable[[Item], Held | None]
+"""The hold that a record is under, if any."""
 
 
-Describe = Callable[[bytes], Concerns | None]
-"""From a record's payload to whom it concerns; None where it cannot be read, which an erasure takes for undated."""
+def nothing_held(_item: Item) -> None:
+    """For what no hold reaches."""
 
 
 class SealedFolder:
-    """Sealed logs by name in one directory, each under a key of its own. Every method blocks.
+    """Sealed logs by name in one directory. Every method blocks: call it on the `Disk` thread.
 
-    Only files that carry our suffix and open with our seal are ever touched.
+    The ring alone says which files there are. A file of ours that it does not know is dead, and unlinked at the start;
+    whatever else lies in the directory is left alone.
+
+    Args:
+        kind: of the entries in the ring, and the purpose of the logs; nobody else uses it.
+        describe: whom a record concerns.
+        moment: now.
+        holds: what lives on although it is to die.
+        beside: names of files of ours that also lie there.
 
     Raises (all methods):
         StoreBroken: the medium refused, or a file in the directory is not ours.
     """
 
-    def __init__(self, directory: Path, keys: Keys, purpose: str, describe: Describe) -> None:
-        self._directory = directory
-        self._keys = keys
-        self._purpose = purpose
-        self._describe = describe
-        self._logs: dict[str, SealedLog] = {}
-        self._states: dict[str, FileState] = {}
-        try:
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise StoreBroken(f"cannot use {directory}: {error.strerror}", hint="see `portvakt doctor`") from error
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of, each used
+        self,
+        directory: Path,
+        ring: KeyRing,
+        kind: str,
+        describe: Describe,
+        moment: Callable[[], Moment],
+        holds: HeldBy = nothing_held,
+        record_class: RecordClass = RecordClass.OP_LOG,
+        *,
+        beside: frozenset[str] = frozenset(),
+    ) -> None:
+        self._directory = LogDirectory(directory, beside)
+        self._ring = ring
+        self._kind = Kind(kind, record_class, describe)
+        self._moment = moment
+        self._holds = holds
+        self._entries: dict[bytes, KeyEntry] = {}
+        self._files: dict[str, SealedFile] = {}
+        self._change: Change | None = None
+        self._staged: dict[bytes, SealedFile] = {}
+        """Files that the open change has written, by the ids of their entries."""
+        self._unsettled: set[Path] = set()
+        """Files that a change writes, or has die: which of both, nobody knows before the ring is settled."""
+        self._unlink_dead()
 
     def names(self) -> list[str]:
-        """The files that are there, in the order of their names; read from the disk."""
-        try:
-            paths = [path for path in self._directory.iterdir() if path.suffix == SUFFIX]
-            return sorted(path.stem for path in paths if _NAME.fullmatch(path.stem) and path.is_file())
-        except OSError as error:
-            raise StoreBroken(
-                f"cannot list {self._directory}: {error.strerror}", hint="see `portvakt doctor`"
-            ) from error
+        """The files that live, in the order of their names."""
+        return sorted(self._living())
 
     def append(self, name: str, records: Sequence[tuple[Concerns, bytes]]) -> int:
-        """Add records to the file `name`, as `SealedLog.append`; returns the sequence of the first."""
-        first = self.log(name).append([payload for _, payload in records])
-        state = self.state(name)
-        times = [concerns.at for concerns, _ in records] + ([state.oldest] if state.oldest else [])
-        self._states[name] = FileState(state.count + len(records), min(times, default=None))
-        return first
+        """Add records durably to the file `name`, made where it is not there; returns the sequence of the first.
 
-    def log(self, name: str) -> SealedLog:
-        """The file `name`, made where it is not there."""
-        if name not in self._logs:
-            path = self._directory / (name + SUFFIX)
-            log = SealedLog(path, self._keys.seal(f"{self._purpose}/{name}"), f"{self._purpose}/{name}".encode())
-            self._logs[name] = log
-            self._states[name] = self._measured(log)
-        return self._logs[name]
-
-    def state(self, name: str) -> FileState:
-        self.log(name)
-        return self._states[name]
-
-    def records(self, name: str) -> Iterator[tuple[int, Item, bytes]]:
-        """Every record of the file `name` that opens."""
-        for sequence, payload in self.log(name).replay():
-            yield sequence, self._item(name, sequence, payload), payload
-
-    def keep(self, name: str, wanted: Callable[[Item], bool]) -> int:
-        """Write the file `name` anew with the records that are `wanted`, or unlink it; returns how many went."""
-        items = [item for _, item, _ in self.records(name)]
-        unwanted = [item for item in items if not wanted(item)]
-        if len(unwanted) == len(items):
-            self.drop([name])
-            return len(items)
-        if unwanted:
-            log = self.log(name)
-            log.rewrite(lambda sequence, old: old if wanted(self._item(name, sequence, old)) else None)
-            self._states[name] = self._measured(log)
-        return len(unwanted)
-
-    def drop(self, names: Sequence[str]) -> None:
-        """Unlink whole files, durably."""
-        for name in names:
-            remove(self._directory / (name + SUFFIX))
-            self._logs.pop(name, None)
-            self._states.pop(name, None)
-        try:
-            if names:
-                sync_directory(self._directory)
-        except OSError as error:
-            raise StoreBroken(
-                f"cannot remove files of {self._directory}: {error.strerror}", hint="see `portvakt doctor`"
-            ) from error
-
-    def expire(self, due: datetime) -> Iterator[int]:
-        """Drop what was not written after `due`, a file at each step; yields how many records went.
-
-        A file that is due as a whole is unlinked; of one on the edge, the rest is written anew.
+        As `SealedLog.append`. Not while a change of keys is open.
         """
-        for name in self.names():
-            oldest = self.state(name).oldest
-            if oldest is None or oldest <= due:
-                yield self.keep(name, lambda item: item.at is not None and item.at > due)
+        # First: after a change that failed, only a ring that has settled knows which file lives. And a sync may be due.
+        self._ring.sync()
+        file = self._living().get(name)
+        if file is None:
+            moment = _since(min(concerns.at for concerns, _ in records), self._moment())
+            self._ring.add(self._kind.name, Info(name, moment).to_bytes())
+            self._ring.sync()  # the key before the file: a file without one is dead
+            file = self._living()[name]
+        return file.append(records)
+
+    def taking(self, first: datetime, span: timedelta | None, largest: int, above: int = 0) -> str:
+        """The name, a number above `above`, of the file that takes records of which the first was written at `first`.
+
+        It is a new one where the newest is `largest` bytes long, or began more than `span` ago, or in another boot: as
+        a file dies by the moment of its first record, others die early by at most `span`.
+        """
+        files = self._living()
+        newest = max((int(name) for name in files if name.isdecimal()), default=0)
+        if (file := files.get(numbered(newest))) and file.open().size < largest:
+            now, begun = self._moment(), file.info.moment
+            young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
+            if young and now.boot == begun.boot and begun.wall <= first:
+                return numbered(newest)
+        return numbered(max(newest, above) + 1)
+
+    def file(self, name: str) -> SealedFile:
+        """The file `name`, which must be one of `names`."""
+        return self._living()[name]
+
+    def records(self, name: str) -> Iterator[Record]:
+        """Every record of the file `name` that opens, with its sequence; none where there is no such file."""
+        file = self._living().get(name)
+        return file.records() if file else iter(())
+
+    def held(self, item: Item) -> bool:
+        """Whether `item` lives on although it is to die; then it is neither shown nor sent."""
+        return self._holds(item) is not None
+
+    @contextmanager
+    def change(self) -> Iterator[Change]:
+        """As `KeyRing.change`: whatever dies in this block dies at once, when the outermost ends."""
+        with self._ring.change() as change:
+            if change is not self._change:
+                self._settle()
+                self._change, self._staged = change, {}
+            yield change
+
+    def lose(self, name: str, dies: Callable[[int, Item], bool]) -> list[int]:
+        """Have those records of the file `name` die that `dies` says and no hold keeps; returns their sequences.
+
+        A file without a survivor dies as a whole, also where no record of it opens. None where there is no such file.
+        """
+        with self.change() as change:
+            file = self._named(change.entries()).get(name)
+            return self._lose(change, file, file.records(), dies) if file else []
+
+    def rewrite(self, name: str, payloads: Sequence[bytes]) -> None:
+        """Make `payloads` all that the file `name` holds, under a new key; what it held dies, under a hold or not."""
+        with self.change() as change:
+            file = self._named(change.entries())[name]
+            self._replace(change, file, list(enumerate(payloads, file.open().first_free)))
+
+    def revise(self, name: str, anew: Callable[[bytes], bytes | None]) -> None:
+        """Make each record of the file `name` what `anew` makes of its payload (None: it dies), under a new key.
+
+        Does nothing where all stay as they are, or there is no such file.
+        """
+        with self.change() as change:
+            file = self._named(change.entries()).get(name)
+            old = [(sequence, payload) for sequence, _, payload in file.records()] if file else []
+            new = [(sequence, revised) for sequence, payload in old if (revised := anew(payload)) is not None]
+            if file and new != old:
+                self._replace(change, file, new)
+
+    def expire(self, due: Callable[[Moment], bool]) -> int:
+        """Have every file die that began at a moment that is `due`; returns how many records went."""
+        with self.change() as change:
+            files = [file for file in self._named(change.entries()).values() if due(file.info.moment)]
+            return sum(len(self._lose(change, file, file.records(), lambda *_: True)) for file in files)
+
+    def moments(self) -> Iterator[Moment]:
+        """When each file began."""
+        return (file.info.moment for file in self._living().values())
+
+    def redate(self, redated: Callable[[Moment], Moment]) -> None:
+        """The time has become known: correct what the files of this boot say of their first records."""
+        with self.change() as change:
+            for file in self._named(change.entries()).values():
+                info = Info(file.info.name, redated(file.info.moment))
+                if info != file.info:
+                    change.inform(file.entry.id, info.to_bytes())
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """As `Store.find`."""
-        return (item for _, item, _ in self._in_scope(scope, before))
+        return (item for item, _ in self._in_scope(scope, before))
+
+    def count(self, scope: Scope, before: datetime) -> int:
+        """As `Store.count`."""
+        return sum(file.count_reached(scope, before) for file in self._living().values())
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         """As `Store.erase`."""
-        erased = 0
-        for name in self.names():
-            if any(_reached(scope, before, item) for _, item, _ in self.records(name)):
-                erased += self.keep(name, lambda item: not _reached(scope, before, item))
-        return Erasure(found=erased, erased=erased, left=self.scan(scope, before))
+        found = 0
+        kept: Counter[tuple[str, datetime]] = Counter()
+        with self.change() as change:
+            for file in self._named(change.entries()).values():
+                records = list(file.records())
+                meant = [item for _, item, _ in records if reached(scope, before, item)]
+                holds = [hold for item in meant if (hold := self._holds(item))]
+                found += len(meant)
+                kept.update((str(hold.reason), hold.until) for hold in holds)
+                if len(meant) > len(holds):
+                    self._lose(change, file, records, lambda _sequence, item: reached(scope, before, item))
+        exemptions = [Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items())]
+        return Erasure(found, found - kept.total(), kept.total(), exemptions=tuple(exemptions))
 
-    def scan(self, scope: Scope, before: datetime) -> int:
-        """As `Store.scan`: reads the files themselves."""
-        return sum(1 for _ in self._in_scope(scope, before))
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        """As `Store.scan`: a number for each file that lies there, opened with whichever key of this kind opens it."""
+        return (self._count_open(path, scope, before) for path in self._directory.logs())
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """As `Store.export`."""
-        return ((item, payload) for _, item, payload in self._in_scope(scope, None))
+        return self._in_scope(scope, None)
 
     def oldest(self) -> tuple[RecordClass, int, datetime | None]:
         """The one row of `Store.oldest`."""
-        states = [self.state(name) for name in self.names()]
-        times = [state.oldest for state in states if state.oldest]
-        return RecordClass.OP_LOG, sum(state.count for state in states), min(times, default=None)
+        states = [file.state() for file in self._living().values()]
+        times = [oldest for _, oldest in states if oldest]
+        return self._kind.record_class, sum(count for count, _ in states), min(times, default=None)
 
-    def _in_scope(self, scope: Scope, before: datetime | None) -> Iterator[tuple[int, Item, bytes]]:
-        for name in sorted(self.names(), key=self._age):
-            for sequence, item, payload in self.records(name):
-                if _reached(scope, before, item):
-                    yield sequence, item, payload
+    def _living(self) -> dict[str, SealedFile]:
+        """Every file by its name, as the ring has it now: after a failure it alone knows what was committed."""
+        entries = self._ring.entries(self._kind.name)
+        if entries != self._entries:
+            self._files = self._named(entries)
+            self._entries = dict(entries)
+        return self._files
 
-    def _age(self, name: str) -> tuple[bool, datetime | None]:
-        oldest = self.state(name).oldest
-        return oldest is not None, oldest
+    def _named(self, entries: Mapping[bytes, KeyEntry]) -> dict[str, SealedFile]:
+        """The files of those entries that are of this kind, by name."""
+        known = {file.entry: file for file in (*self._files.values(), *self._staged.values())}
+        files: dict[str, SealedFile] = {}
+        for entry in entries.values():
+            if entry.kind == self._kind.name:
+                file = known.get(entry) or SealedFile(self._directory.path_of(entry.id), self._ring, entry, self._kind)
+                while file.name in files:
+                    file.name += "+"  # made twice, after a failure: both have to expire
+                files[file.name] = file
+        return files
 
-    def _item(self, name: str, sequence: int, payload: bytes) -> Item:
-        concerns = self._describe(payload)
-        identity = f"{name}.{sequence}"
-        if concerns is None:
-            return Item(identity, RecordClass.OP_LOG, None)
-        subjects = frozenset(concerns.subjects)
-        return Item(identity, RecordClass.OP_LOG, concerns.at, concerns.camera, concerns.device, subjects)
+    def _lose(
+        self, change: Change, file: SealedFile, records: Iterable[Record], dies: Callable[[int, Item], bool]
+    ) -> list[int]:
+        """As `lose`, where `records` are all that the file holds."""
+        gone: list[int] = []
+        kept: list[tuple[int, bytes]] = []
+        for sequence, item, payload in records:
+            if dies(sequence, item) and not self.held(item):
+                gone.append(sequence)
+            else:
+                kept.append((sequence, payload))
+        if gone or not kept:
+            self._replace(change, file, kept)
+        return gone
 
-    def _measured(self, log: SealedLog) -> FileState:
-        described = [self._describe(payload) for _, payload in log.replay()]
-        times = [concerns.at for concerns in described if concerns]
-        return FileState(len(described), min(times, default=None))
+    def _replace(self, change: Change, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> None:
+        """Stage the death of `file`, and the birth of another with what is `kept`."""
+        if kept:
+            entry = change.add(self._kind.name, Info(file.info.name, self._begun(file, kept)).to_bytes())
+            staged = self._staged[entry.id] = SealedFile(
+                self._directory.path_of(entry.id), self._ring, entry, self._kind
+            )
+            self._unsettled.add(staged.path)
+            purpose = self._kind.name.encode()
+            SealedLog.create(staged.path, self._ring.seal(entry), purpose, kept, file.open().first_free)
+        change.forget(file.entry.id)
+        self._unsettled.add(file.path)
+        change.afterwards(self._settle)
+
+    def _begun(self, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> Moment:
+        """When the first of those that are `kept` was written: of what dies, the time must not stay either.
+
+        Where nobody can say when one of them was written, the file stays as old as it was, so that none lives too long.
+        """
+        first = next((item.at for _, item, _ in file.records()), None)
+        times = [concerns and concerns.at for concerns in map(self._kind.describe, (payload for _, payload in kept))]
+        known = [at for at in times if at]
+        if first is None or len(known) < len(times):
+            return file.info.moment
+        return file.info.moment.later(max(min(known) - first, timedelta()))
+
+    def _settle(self) -> None:
+        """Unlink what died in the last change, or was written for one that failed."""
+        self._directory.unlink(self._unsettled - {file.path for file in self._living().values()})
+        self._unsettled = set()
+        self._staged = {}
+
+    def _unlink_dead(self) -> None:
+        """Unlink what a crash left: files of ours that no entry names."""
+        living = {file.path for file in self._living().values()}
+        self._directory.unlink(path for path in self._directory.logs() if path not in living)
+        self._directory.warn_of_strangers()
+
+    def _in_scope(self, scope: Scope, before: datetime | None) -> Iterator[tuple[Item, bytes]]:
+        for name in self.names():
+            for _, item, payload in self.records(name):
+                if reached(scope, before, item):
+                    yield item, payload
+
+    def _count_open(self, path: Path, scope: Scope, before: datetime) -> int:
+        opened = self._open_records(self._directory.read(path), self._directory.entry_id(path))
+        return sum(reached(scope, before, self._kind.item("", payload)) for payload in opened)
+
+    def _open_records(self, data: bytes, own: bytes) -> list[bytes]:
+        """The payloads that the key of the entry `own` opens, or else any other key, if it opens the first record."""
+        entries = self._ring.entries(self._kind.name)
+        for entry in sorted(entries.values(), key=lambda entry: entry.id != own):
+            records = records_in(data, self._ring.seal(entry), self._kind.name.encode())
+            tried = records if entry.id == own else islice(records, 1)
+            if any(payload is not None for _, payload, _ in tried):
+                again = records_in(data, self._ring.seal(entry), self._kind.name.encode())
+                return [payload for _, payload, _ in again if payload is not None]
+        return []
 
 
-def _reached(scope: Scope, before: datetime | None, item: Item) -> bool:
-    return scope.covers(item) and (before is None or item.at is None or item.at < before)
+def numbered(number: int) -> str:
+    """The name of a file that goes by a number."""
+    return f"{number:010d}"
+
+
+def _since(first: datetime, now: Moment) -> Moment:
+    """The moment of a record that was written at `first`, and waited until `now`.
+
+    Not since before this boot, whatever the wall clock says: what waits, waits in memory.
+    """
+    waited = min(max((now.wall - first).total_seconds(), 0.0), now.since_boot)
+    back = timedelta(seconds=waited)
+    return msgspec.structs.replace(
+        now,
+        since_boot=now.since_boot - waited,
+        powered=now.powered - waited,
+        wall=now.wall - back,
+        no_earlier=now.no_earlier and now.no_earlier - back,
+    )

@@ -17,7 +17,7 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from privacy.errors import SealBroken, StoreBroken
@@ -53,10 +53,24 @@ class SealedLog:
         """An append failed and could not be cut off: what lies past `_size` was never written, as far as we said."""
         self._open()
 
+    @classmethod
+    def create(
+        cls, path: Path, seal: Seal, purpose: bytes, records: Iterable[tuple[int, bytes]], first_free: int
+    ) -> "SealedLog":
+        """Write a whole new log, durably: `records` with their sequences, increasing and below `first_free`."""
+        sealed = [_sealed(path.name, seal, purpose, sequence, payload) for sequence, payload in records]
+        write_new(path, b"".join([_file_header(first_free), *sealed]))
+        return cls(path, seal, purpose)
+
     @property
     def size(self) -> int:
         """Bytes on disk."""
         return self._size
+
+    @property
+    def first_free(self) -> int:
+        """The sequence that the next record takes."""
+        return self._next
 
     def append(self, payloads: Sequence[bytes]) -> int:
         """Add `payloads` durably; returns the sequence of the first.
@@ -168,33 +182,48 @@ class SealedLog:
         return StoreBroken(f"cannot read {self._path.name}: {error.strerror}", hint="see `portvakt doctor`")
 
     def _record(self, sequence: int, payload: bytes) -> bytes:
-        sealed = self._seal.close(payload, self._bound_to(sequence))
-        if len(sealed) > LARGEST_PAYLOAD:
-            raise StoreBroken(f"a record of {len(payload)} bytes is too large for {self._path.name}")
-        header = _HEADER.pack(RECORD_MAGIC, sequence, len(sealed))
-        return header + _CHECK.pack(zlib.crc32(header)) + sealed
+        return _sealed(self._path.name, self._seal, self._purpose, sequence, payload)
 
     def _records(self, data: bytes) -> Iterator[tuple[int, bytes, int]]:
         """(sequence, payload, end offset) of each record that opens."""
-        at = FILE_BYTES
-        while (at := data.find(RECORD_MAGIC, at)) >= 0:
-            sealed_at = at + HEADER_BYTES
-            header = data[at : at + _HEADER.size]
-            if sealed_at > len(data) or data[at + _HEADER.size : sealed_at] != _CHECK.pack(zlib.crc32(header)):
-                at += 1
-                continue
-            _, sequence, length = _HEADER.unpack(header)
-            try:
-                payload = self._seal.open(data[sealed_at : sealed_at + length], self._bound_to(sequence))
-            except SealBroken:
+        for sequence, payload, end in records_in(data, self._seal, self._purpose):
+            if payload is None:
                 log.warning("%s: record %d does not open and is passed over", self._path.name, sequence)
-                at += 1
-                continue
-            at = sealed_at + length
+            else:
+                yield sequence, payload, end
+
+
+def records_in(data: bytes, seal: Seal, purpose: bytes) -> Iterator[tuple[int, bytes | None, int]]:
+    """(sequence, payload, end offset) of each record in the bytes of a log; None for a payload that does not open."""
+    at = FILE_BYTES
+    while (at := data.find(RECORD_MAGIC, at)) >= 0:
+        sealed_at = at + HEADER_BYTES
+        header = data[at : at + _HEADER.size]
+        if sealed_at > len(data) or data[at + _HEADER.size : sealed_at] != _CHECK.pack(zlib.crc32(header)):
+            at += 1
+            continue
+        _, sequence, length = _HEADER.unpack(header)
+        end = sealed_at + length
+        try:
+            payload = seal.open(data[sealed_at:end], _bound_to(purpose, sequence))
+        except SealBroken:
+            at += 1
+            yield sequence, None, at
+        else:
+            at = end
             yield sequence, payload, at
 
-    def _bound_to(self, sequence: int) -> bytes:
-        return self._purpose + sequence.to_bytes(8)
+
+def _sealed(name: str, seal: Seal, purpose: bytes, sequence: int, payload: bytes) -> bytes:
+    sealed = seal.close(payload, _bound_to(purpose, sequence))
+    if len(sealed) > LARGEST_PAYLOAD:
+        raise StoreBroken(f"a record of {len(payload)} bytes is too large for {name}")
+    header = _HEADER.pack(RECORD_MAGIC, sequence, len(sealed))
+    return header + _CHECK.pack(zlib.crc32(header)) + sealed
+
+
+def _bound_to(purpose: bytes, sequence: int) -> bytes:
+    return purpose + sequence.to_bytes(8)
 
 
 def _file_header(first_free: int) -> bytes:

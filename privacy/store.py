@@ -1,11 +1,13 @@
 """The contract of everything that keeps personal data, and the one thread that all of it runs on."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, Protocol, TypeVar
+
+import msgspec
 
 from privacy.clock import Clock, SystemClock
 from privacy.records import Item, RecordClass, Scope, Tier
@@ -17,13 +19,25 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class Exemption(msgspec.Struct, frozen=True, kw_only=True):
+    """Records in scope that live on for a reason, and until when."""
+
+    reason: str
+    """`hold`, and its like."""
+    count: int
+    due: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What one store did: `found` records in scope, `erased` of them, `left` readable (0, or a reason is due)."""
+    """What one store did: `found` records in scope, `erased` of them, `left` readable: as many as `exemptions` say."""
 
     found: int
     erased: int
     left: int
+    by: Mapping[str, int] = field(default_factory=dict)
+    """Where the scope names subjects and the store knows several ways to concern somebody: found by each of them."""
+    exemptions: tuple[Exemption, ...] = ()
 
 
 class Store(Protocol):
@@ -43,15 +57,22 @@ class Store(Protocol):
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """Every record in `scope` that was captured before `before`, undated ones included."""
 
+    def count(self, scope: Scope, before: datetime) -> int:
+        """How many records `find` finds, at the least cost: it must not grow with what is in scope where that can be
+        helped."""
+
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         """Erase what `find` finds. Idempotent; after a crash half-way, calling it again finishes the work.
+
+        Called inside `KeyRing.change()`: keys die when that block ends, and only then is anything erased.
 
         Raises:
             StoreBroken: a write failed; what was erased stays erased, call again.
         """
 
-    def scan(self, scope: Scope, before: datetime) -> int:
-        """Count what in `scope` can still be opened, from the bytes on disk, trusting no index."""
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        """How many records in `scope` can still be opened, from the bytes on disk with every surviving key, trusting
+        no index: a number for each file or so, so that others get their turn in between."""
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """Each record in `scope`, opened."""
@@ -79,6 +100,10 @@ class Barrier:
     def settle(self, order: str) -> None:
         """`order` is done: its barrier can go once nothing that it reaches can be on its way any more."""
         self._settled[order] = self._clock.monotonic()
+
+    def raised(self) -> tuple[tuple[Scope, datetime], ...]:
+        """What orders reach: the scope of each, and before what time."""
+        return tuple(self._raised.values())
 
     def admits(self, item: Item) -> bool:
         """Whether `item` may be stored, and may be shown."""

@@ -11,10 +11,11 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from privacy.records import Scope
+from privacy.hold import Reason
+from privacy.records import Identifier, Scope
 
 Value = bool | int | float | str
-Section = Literal["link", "services", "devices", "found", "cameras", "snapshots", "receipts", "log"]
+Section = Literal["time", "holds", "link", "services", "devices", "found", "cameras", "snapshots", "receipts", "log"]
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,12 +87,48 @@ class SnapshotView(Wire, frozen=True, kw_only=True):
     """The time at which it will be gone, at the latest."""
 
 
+class HoldView(Wire, frozen=True, kw_only=True):
+    """Something that is kept past its limit, for a while and for a reason; it is not shown meanwhile."""
+
+    id: str
+    reason: Reason
+    scope: Scope
+    by: str
+    made: datetime
+    until: datetime
+    ended: datetime | None = None
+
+
+class TimeView(Wire, frozen=True, kw_only=True):
+    """What the gateway knows of the time."""
+
+    now: datetime
+    """By the gateway's best belief."""
+    known: bool
+    """False: what was stored before it was last switched on is not shown."""
+    hidden: int = 0
+    """How many pictures are not shown for that."""
+    reason: str = ""
+    """Why it is not known, and the cure."""
+
+
+class ExemptionView(Wire, frozen=True, kw_only=True):
+    """What an erasure left, why, and until when."""
+
+    reason: str
+    count: int
+    due: datetime
+
+
 class StoreReport(Wire, frozen=True, kw_only=True):
     store: str
     found: int
     erased: int
     left: int
     tier: Literal["A", "B", "C"]
+    by: dict[str, int] = {}
+    """Where people were named: how many were found by each way to concern somebody (assigned, tagged, claimed)."""
+    exemptions: tuple[ExemptionView, ...] = ()
 
 
 class ReceiptView(Wire, frozen=True, kw_only=True):
@@ -140,6 +177,9 @@ class State(Wire, frozen=True, kw_only=True):
     gateway: str
     version: str
     ready_at: datetime
+    time: TimeView
+    holds: tuple[HoldView, ...]
+    """Those that last."""
     link: LinkView
     services: tuple[ServiceView, ...]
     devices: tuple[DeviceView, ...]
@@ -189,6 +229,39 @@ class EraseAnswer(Wire, frozen=True, kw_only=True):
     """The id of the order that now stands in the journal; its receipts will name it."""
 
 
+class HoldBody(Wire, frozen=True, kw_only=True):
+    scope: Scope
+    reason: Reason
+    until: Annotated[datetime, Meta(tz=True)] | None = None
+    """Left out: in 30 days, the longest."""
+
+
+class TagBody(Wire, frozen=True, kw_only=True):
+    subject: Identifier
+    """The opaque id of a person who is on the picture."""
+
+
+class TagView(Wire, frozen=True, kw_only=True):
+    """Somebody in the house says that a person is on a picture; an order for that person takes it."""
+
+    snapshot: str
+    subject: str
+
+
+class ClaimBody(Wire, frozen=True, kw_only=True):
+    """A person claims what a camera takes from `start` up to `end`, not included; an order for them takes it."""
+
+    camera: Identifier
+    subject: Identifier
+    start: Annotated[datetime, Meta(tz=True)]
+    end: Annotated[datetime, Meta(tz=True)]
+
+
+class TimeBody(Wire, frozen=True, kw_only=True):
+    at: Annotated[datetime, Meta(tz=True)]
+    """What time it is, says the person."""
+
+
 class InventoryRow(Wire, frozen=True, kw_only=True):
     """One record class: what is kept, and how old."""
 
@@ -200,8 +273,15 @@ class InventoryRow(Wire, frozen=True, kw_only=True):
     limit_seconds: float | None
     count: int
     oldest: datetime | None
+    """Of what no hold keeps."""
     next_to_go: datetime | None
     tier: Literal["A", "B", "C"]
+    held: int = 0
+    """How many of them a hold keeps, past their limit too."""
+    held_until: datetime | None = None
+    """When the last of these holds ends."""
+    hidden: int = 0
+    """How many of them are not shown: held, ordered to be erased, or of a time that nobody knows."""
     overdue: bool
     """True when something lives past its limit; then `inventory` and `doctor` exit with 1."""
 
@@ -242,8 +322,26 @@ class House(Protocol):
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
         """A JPEG, or None when there is no such snapshot (any more)."""
 
+    async def tag(self, snapshot: str, body: TagBody, actor: str) -> TagView:
+        """Say that a person is on a picture. Refused: `unknown_snapshot`."""
+
+    async def claim(self, body: ClaimBody, actor: str) -> ClaimBody:
+        """Accept a person's claim to what a camera takes. Refused: `unknown_camera`, `bad_range`."""
+
     async def erase(self, scope: Scope, actor: str) -> EraseAnswer:
         """Journal an order of the local issuer; returns when it is on disk. Refused: `empty_scope`."""
+
+    async def holds(self) -> tuple[HoldView, ...]:
+        """Every hold that is remembered, the oldest first."""
+
+    async def hold(self, body: HoldBody, actor: str) -> HoldView:
+        """Keep what is in a scope past its limit. Refused: the codes of `Holds.place`."""
+
+    async def release(self, hold: str, actor: str) -> HoldView:
+        """End a hold. Refused: the codes of `Holds.release`."""
+
+    async def confirm_time(self, body: TimeBody, actor: str) -> TimeView:
+        """A person says what time it is. Refused: `not_believed`, and why."""
 
     async def inventory(self) -> tuple[InventoryRow, ...]:
         """One row for each record class that is kept here."""

@@ -5,7 +5,17 @@ from typing import Final
 import msgspec
 from aiohttp import hdrs, web
 
-from agent.api.contract import AdoptBody, CommandBody, EraseBody, HealthView, House
+from agent.api.contract import (
+    AdoptBody,
+    ClaimBody,
+    CommandBody,
+    EraseBody,
+    HealthView,
+    HoldBody,
+    House,
+    TagBody,
+    TimeBody,
+)
 from agent.api.feed import Feed
 from agent.api.problems import decode
 from agent.errors import Refused
@@ -39,7 +49,13 @@ class Routes:
             web.delete(f"/api/devices/{_ID}", self.remove),
             web.post(f"/api/found/{_ID}/adopt", self.adopt),
             web.get(f"/api/snapshots/{_ID}/{{size:image|thumbnail}}", self.picture, allow_head=False),
+            web.post(f"/api/snapshots/{_ID}/subjects", self.tag),
+            web.post("/api/claims", self.claim),
             web.post("/api/erase", self.erase),
+            web.get("/api/holds", self.holds),
+            web.post("/api/holds", self.hold),
+            web.delete(f"/api/holds/{_ID}", self.release),
+            web.post("/api/time", self.confirm_time),
             web.get(f"/api/receipts/{_ORDER}/{{kind:erased|verified}}", self.receipt),
         ]
 
@@ -84,9 +100,28 @@ class Routes:
             raise Refused("unknown_snapshot", "there is no such picture", hint="it may have gone at its time")
         return web.Response(body=jpeg, content_type="image/jpeg", headers={hdrs.CACHE_CONTROL: "no-store"})
 
+    async def tag(self, request: web.Request) -> web.Response:
+        body = await decode(request, TagBody)
+        return _json(await self._house.tag(request.match_info["id"], body, self._actor), status=201)
+
+    async def claim(self, request: web.Request) -> web.Response:
+        return _json(await self._house.claim(await decode(request, ClaimBody), self._actor), status=201)
+
     async def erase(self, request: web.Request) -> web.Response:
         body = await decode(request, EraseBody)
         return _json(await self._house.erase(body.scope, self._actor), status=202)
+
+    async def holds(self, _request: web.Request) -> web.Response:
+        return _json(await self._house.holds())
+
+    async def hold(self, request: web.Request) -> web.Response:
+        return _json(await self._house.hold(await decode(request, HoldBody), self._actor), status=201)
+
+    async def release(self, request: web.Request) -> web.Response:
+        return _json(await self._house.release(request.match_info["id"], self._actor))
+
+    async def confirm_time(self, request: web.Request) -> web.Response:
+        return _json(await self._house.confirm_time(await decode(request, TimeBody), self._actor))
 
     async def receipt(self, request: web.Request) -> web.Response:
         order, kind = request.match_info["order"], request.match_info["kind"]

@@ -12,8 +12,8 @@ from agent.backend.state import Alarm, GatewayState, State, public_jwk
 from agent.cloud.messages import MOST_LACKING, Hello, PublicKey
 from privacy.clock import Clock
 from privacy.errors import ReceiptInvalid, StoreBroken
-from privacy.orders import UuidV7
 from privacy.receipts import Receipt, verify_receipt
+from privacy.records import UuidV7
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import typer
 from agent.cli import output
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import usage
+from agent.cli.scopes import time_of
 from agent.errors import AgentError, Refused
 
-app = typer.Typer(no_args_is_help=True, help="List cameras, and fetch the newest picture of one.")
+app = typer.Typer(no_args_is_help=True, help="List cameras and pictures, fetch the newest, say whom they concern.")
 
 
 @app.command("list", epilog="Example: portvakt cameras list")
@@ -76,3 +77,71 @@ def snapshot(
     with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(jpeg)
     output.line(f"{out}: {camera} at {output.moment(newest.at)}; on the gateway it goes {output.moment(newest.goes)}")
+
+
+@app.command(epilog="Example: portvakt cameras pictures")
+def pictures(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
+    """List the newest pictures that are shown: id, camera, when each was taken and when it goes."""
+    from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
+
+    shown = Gateway(socket).state().snapshots
+    if json:
+        output.as_json(shown)
+        return
+    rows: list[list[output.Cell]] = [
+        [one.id, one.camera, output.moment(one.at), output.moment(one.goes)] for one in shown
+    ]
+    output.as_table(["picture", "camera", "taken", "goes"], rows, empty="no pictures")
+
+
+@app.command(epilog="Example: portvakt cameras tag PICTURE --subject kari")
+def tag(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="Its id, as `cameras pictures` shows it.")],
+    subject: Annotated[str, typer.Option(metavar="ID", help="The id of the person who is on it.")],
+    socket: Socket = DEFAULT_SOCKET,
+    *,
+    json: Json = False,
+) -> None:
+    """Say that a person is on a picture: an order to erase what concerns them then takes it.
+
+    Nothing here recognises faces. Until people can sign in, whoever calls this speaks for the owner.
+    """
+    from urllib.parse import quote  # noqa: PLC0415 - beside the gateway
+
+    from agent.api.contract import TagBody, TagView  # noqa: PLC0415
+    from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
+
+    path = f"/api/snapshots/{quote(picture, safe='')}/subjects"
+    told = Gateway(socket).ask("POST", path, TagView, TagBody(subject=subject))
+    if json:
+        output.as_json(told)
+    else:
+        output.line(f"{told.subject} is on {told.snapshot}")
+
+
+@app.command(
+    epilog="Example: portvakt cameras claim --camera front --subject kari --from 2026-01-31T08:00 --to 2026-01-31T09:00"
+)
+def claim(  # noqa: PLR0913 - each is an option of the verb
+    camera: Annotated[str, typer.Option(metavar="ID", help="The camera's id.")],
+    subject: Annotated[str, typer.Option(metavar="ID", help="The id of the person whose time it was.")],
+    start: Annotated[str, typer.Option("--from", metavar="TIME", help="From this time on.")],
+    end: Annotated[str, typer.Option("--to", metavar="TIME", help="Up to this time, not included.")],
+    socket: Socket = DEFAULT_SOCKET,
+    *,
+    json: Json = False,
+) -> None:
+    """Claim what a camera took for some time as a person's: an order to erase what concerns them then takes it.
+
+    Until people can sign in, whoever calls this is the owner, who thereby accepts the claim.
+    """
+    from agent.api.contract import ClaimBody  # noqa: PLC0415 - beside the gateway
+    from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
+
+    body = ClaimBody(camera=camera, subject=subject, start=time_of(start, "--from"), end=time_of(end, "--to"))
+    told = Gateway(socket).ask("POST", "/api/claims", ClaimBody, body)
+    if json:
+        output.as_json(told)
+    else:
+        times = f"from {output.moment(told.start)} to {output.moment(told.end)}"
+        output.line(f"what {told.camera} takes {times} concerns {told.subject}")

@@ -1,5 +1,6 @@
 """The doctor: what is wrong with this gateway, and how to mend it."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +27,14 @@ def doctor(
         typer.Option("--socket", envvar="PORTVAKT_SOCKET", help="The Unix socket of the agent; else as configured."),
     ] = None,
     *,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Open every picture: on a slow card this takes.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Find what is wrong, and how to mend it.
 
-    Works without a running agent, too. Exit code 1 when anything fails; a warning alone is 0.
+    Works without a running agent, too, and changes nothing. Exit code 1 when anything fails; a warning alone is 0.
     """
     from agent import doctor as examination  # noqa: PLC0415 - only where it is used
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
@@ -40,8 +44,9 @@ def doctor(
         gateway = Gateway(socket or configured or DEFAULT_SOCKET)
         return gateway.state(), gateway.inventory()
 
+    logging.getLogger().addHandler(logging.NullHandler())  # what the parts would log, the checks say
     file = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
-    checks = examination.examine(file, ask, SystemClock().now())
+    checks = examination.examine(file, ask, SystemClock().now(), thorough=thorough)
     failed = any(check.verdict == "fail" for check in checks)
     if json:
         output.as_json({"ok": not failed, "checks": checks})

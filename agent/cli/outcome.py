@@ -16,6 +16,7 @@ FINE, NO, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 130
 
 _BAD_INPUT_CODES = frozenset({
+    "bad_range",
     "bad_value",
     "empty_scope",
     "invalid",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import audit, cameras, config, demo, devices, doctor, logs, receipts, records, service
+from agent.cli import audit, cameras, config, demo, devices, doctor, holds, logs, receipts, records, scan_image, service
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -47,6 +47,7 @@ program.command("demo", epilog=demo.DEMO_EXAMPLE)(demo.demo)
 # The system
 program.command("run", epilog=service.RUN_EXAMPLE)(service.run)
 program.command("status", epilog=service.STATUS_EXAMPLE)(service.status)
+program.command("time", epilog=service.TIME_EXAMPLE)(service.time)
 program.command("doctor", epilog=doctor.DOCTOR_EXAMPLE)(doctor.doctor)
 program.command("metrics", epilog=service.METRICS_EXAMPLE)(service.metrics)
 program.add_typer(config.app, name="config")
@@ -58,6 +59,9 @@ program.add_typer(cameras.app, name="cameras")
 # The homeowner, and whoever protects the data
 program.command("inventory", epilog=records.INVENTORY_EXAMPLE)(records.inventory)
 program.command("erase", epilog=records.ERASE_EXAMPLE)(records.erase)
+program.command("hold", epilog=holds.HOLD_EXAMPLE)(holds.hold)
+program.command("holds", epilog=holds.HOLDS_EXAMPLE)(holds.list_holds)
+program.command("release", epilog=holds.RELEASE_EXAMPLE)(holds.release)
 program.add_typer(audit.app, name="audit")
 program.add_typer(receipts.app, name="receipt")
 
@@ -66,6 +70,7 @@ program.command("redact", epilog=logs.REDACT_EXAMPLE)(logs.redact)
 
 # Engineers
 program.command("bench", epilog=demo.BENCH_EXAMPLE)(demo.bench)
+program.command("scan-image", epilog=scan_image.SCAN_IMAGE_EXAMPLE)(scan_image.scan_image)
 
 
 # The backend

@@ -147,9 +147,19 @@ def verify(
     if checkpoint:
         output.line(f"it is in the log of {checkpoint.log.size} entries of {output.moment(checkpoint.at)}")
     rows: list[list[output.Cell]] = [
-        [line.store, str(line.found), str(line.erased), str(line.left), line.tier] for line in receipt.stores
+        [
+            line.store,
+            str(line.found),
+            str(line.erased),
+            str(line.left),
+            line.tier,
+            ", ".join(f"{count} {way}" for way, count in line.by.items() if count) or "-",
+            "; ".join(f"{one.count} {one.reason}, until {output.moment(one.due)}" for one in line.exemptions) or "-",
+        ]
+        for line in receipt.stores
     ]
-    output.as_table(["store", "found", "erased", "left", "tier"], rows, empty="no store was concerned")
+    heads = ["store", "found", "erased", "left", "tier", "found by", "left for"]
+    output.as_table(heads, rows, empty="no store was concerned")
 
 
 def claims_of(jws: str) -> Claims:

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,10 +10,11 @@ import typer
 from agent.cli import output
 from agent.cli.devices import confirm
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket, Yes
-from agent.cli.outcome import NO, usage
+from agent.cli.outcome import NO
 from agent.cli.receipts import Claims, claims_of
+from agent.cli.scopes import Cameras, Classes, DeviceIds, End, Everything, Start, Subjects, scope_of, words
 from agent.errors import AgentError
-from privacy.records import RecordClass, Scope
+from privacy.records import RecordClass
 
 if TYPE_CHECKING:
     from agent.cli.gateway import Gateway
@@ -28,7 +28,8 @@ LONGEST_WAIT_SECONDS = 600.0
 def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
     """Say what is kept, and how old it is, class by class.
 
-    The CLASS of `portvakt erase --class` is one of these.
+    The CLASS of `portvakt erase --class` is one of these. *Held* is kept for a while for a reason (`portvakt holds`);
+    *hidden* is not shown: held, ordered to be erased, or of a time that nobody knows (`portvakt time`).
     Exit code 1 when anything lives past its limit.
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
@@ -44,36 +45,33 @@ def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
                 row.basis,
                 row.limit,
                 str(row.count),
+                f"{row.held}, until {output.moment(row.held_until)}" if row.held else "-",
+                str(row.hidden) if row.hidden else "-",
                 (output.moment(row.oldest), output.BAD) if row.overdue else output.moment(row.oldest),
                 ("overdue", output.BAD) if row.overdue else output.moment(row.next_to_go),
                 row.tier,
             ]
             for row in kept
         ]
-        heads = ["class", "purpose", "basis", "limit", "count", "oldest", "next to go", "tier"]
+        heads = ["class", "purpose", "basis", "limit", "count", "held", "hidden", "oldest", "next to go", "tier"]
         output.as_table(heads, rows, empty="nothing is kept")
     raise typer.Exit(NO if any(row.overdue for row in kept) else 0)
 
 
 def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
-    camera: Annotated[list[str] | None, typer.Option(metavar="ID", help="A camera's id; may be given again.")] = None,
-    device: Annotated[list[str] | None, typer.Option(metavar="ID", help="A device's id; may be given again.")] = None,
-    subject: Annotated[list[str] | None, typer.Option(metavar="ID", help="A person's id; may be given again.")] = None,
-    record_class: Annotated[
-        list[RecordClass] | None,
-        typer.Option("--class", metavar="CLASS", help="A record class of `portvakt inventory`; may be given again."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="From this time on, such as 2026-01-31T08:00+01:00.")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Up to this time, not included.")] = None,
+    camera: Cameras = None,
+    device: DeviceIds = None,
+    subject: Subjects = None,
+    record_class: Classes = None,
+    start: Start = None,
+    end: End = None,
     wait: Annotated[
         float,
         typer.Option(help="Seconds to wait for the receipt that says it is verified.", min=0, max=LONGEST_WAIT_SECONDS),
     ] = 30.0,
     socket: Socket = DEFAULT_SOCKET,
     *,
-    everything: Annotated[bool, typer.Option("--everything", help="All there is, of everybody.")] = False,
+    everything: Everything = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
@@ -85,20 +83,18 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     from agent.api.contract import EraseAnswer, EraseBody  # noqa: PLC0415 - beside the gateway
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    scope = Scope(
+    scope = scope_of(
+        camera=camera,
+        device=device,
+        subject=subject,
+        record_class=record_class,
+        start=start,
+        end=end,
         everything=everything,
-        classes=tuple(record_class or ()),
-        cameras=tuple(camera or ()),
-        devices=tuple(device or ()),
-        subjects=tuple(subject or ()),
-        start=_moment(start, "--from"),
-        end=_moment(end, "--to"),
     )
-    if not scope.named:
-        raise usage("nothing is named", "say what to erase, or --everything; see `portvakt erase --help`")
     gateway = Gateway(socket)
     _warn_of_unkept(gateway, scope.classes)
-    confirm(f"Erase {_words(scope)}? This cannot be undone.", yes=yes)
+    confirm(f"Erase {words(scope)}? This cannot be undone.", yes=yes)
     order = gateway.ask("POST", "/api/erase", EraseAnswer, EraseBody(scope=scope), seconds=60).order
     signed = _await(gateway, order, wait)
     receipts = [claims_of(jws) for jws in signed]
@@ -113,32 +109,6 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     else:
         _tell(order, receipts, clean=clean, waited=wait)
     raise typer.Exit(0 if clean else NO)
-
-
-def _moment(text: str | None, option: str) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise usage(f"{option} is not a time", "write it like 2026-01-31T08:00+01:00") from None
-    # A time without a zone is the time on the wall of whoever typed it.
-    return at.astimezone()
-
-
-def _words(scope: Scope) -> str:
-    if scope.everything and scope == Scope(everything=True):
-        return "EVERYTHING that is kept"
-    parts = [
-        *(f"class {name}" for name in scope.classes),
-        *(f"camera {name}" for name in scope.cameras),
-        *(f"device {name}" for name in scope.devices),
-        *(f"person {name}" for name in scope.subjects),
-    ]
-    times = [f"from {output.moment(scope.start)}"] * bool(scope.start) + [f"to {output.moment(scope.end)}"] * bool(
-        scope.end
-    )
-    return "what is kept of " + ", ".join([*(parts or ["everything"]), *times])
 
 
 def _warn_of_unkept(gateway: "Gateway", classes: Sequence[RecordClass]) -> None:

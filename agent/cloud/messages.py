@@ -9,9 +9,8 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from privacy.orders import UuidV7
 from privacy.receipts import Kind, LogPosition
-from privacy.records import Identifier
+from privacy.records import Identifier, UuidV7
 
 T = TypeVar("T")
 

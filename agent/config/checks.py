@@ -19,7 +19,7 @@ _SECRET_PARAMETERS = frozenset({"password", "passwd", "pass", "pwd", "token", "k
 
 def findings(config: Table, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Everything that is wrong although its shape is right."""
-    for check in (_ids, _discovery, _serial, _cameras, _cloud, _household):
+    for check in (_ids, _keys, _discovery, _serial, _cameras, _cloud, _household):
         yield from check(config, environ)
 
 
@@ -33,6 +33,19 @@ def _ids(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
         "is the id of another camera",
         "ids are given once",
     )
+
+
+def _keys(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
+    keys = config.table("keys")
+    if keys is None:
+        return
+    root = keys.text("root") or "file"
+    if root == "nvram" and keys.path("path") is None:
+        yield keys.finding("path", "is missing", "should be the device file of the battery-backed memory")
+    if root == "tpm" and keys.path("path") is not None:
+        yield keys.finding("path", "is of no use with a TPM", "leave it out; `tcti` says how to reach the TPM")
+    if root != "tpm" and keys.text("tcti") is not None:
+        yield keys.finding("tcti", f"is of no use with {root}", 'leave it out, or say root = "tpm"')
 
 
 def _serial(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:

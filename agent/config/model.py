@@ -34,6 +34,7 @@ Credential = Annotated[
         title="the name of a systemd credential (LoadCredential= in the unit): letters, digits, '_', '.' or '-'",
     ),
 ]
+System = Literal["smart_home", "portal", "pocket", "safemate_pro", "sensornordic"]
 Share = Annotated[float, Meta(ge=0, le=1, title="a share from 0 to 1")]
 
 
@@ -56,6 +57,58 @@ class Gateway:
             extra_json_schema={"default": "/var/lib/portvakt"},
         ),
     ] = field(default_factory=lambda: Path("/var/lib/portvakt"))
+    systems: Annotated[
+        tuple[System, ...],
+        Meta(
+            min_length=1,
+            title="at least one of smart_home, portal, pocket, safemate_pro, sensornordic",
+            description="Whose promises hold on this gateway; of several the shortest time of each class counts.",
+        ),
+    ] = ("smart_home",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """Where the root of all keys lives. Its tier is what an erasure can promise; it cannot be changed afterwards."""
+
+    root: Annotated[
+        Literal["file", "nvram", "tpm"],
+        Meta(
+            description="tpm: TPM 2.0 (tier A); nvram: battery-backed NVRAM or FRAM as a device file (tier A); file: a"
+            " file or raw partition, overwritten in place (tier B).",
+        ),
+    ] = "file"
+    path: Annotated[
+        FilePath | None,
+        Meta(
+            description="The device file of nvram, or a raw partition for file; left out: keys/slots in state_dir.",
+            examples=["/dev/mmcblk0p4"],
+        ),
+    ] = None
+    tcti: Annotated[
+        str,
+        Meta(
+            max_length=256, title="a TCTI", description="How to reach the TPM (tpm2-tss), such as device:/dev/tpmrm0."
+        ),
+    ] = "device:/dev/tpmrm0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vault:
+    """The buffer of sealed pictures."""
+
+    quota_mb: Annotated[
+        int,
+        Meta(
+            ge=0,
+            title="megabytes, or 0 for as much as fits",
+            description="At most this much is kept; then the oldest go first.",
+        ),
+    ] = 0
+    reserve_mb: Annotated[
+        int,
+        Meta(ge=0, title="megabytes", description="Kept free on the file system; when short, the oldest go first."),
+    ] = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +263,8 @@ class Config:
 
     version: Annotated[Literal[1], Meta(description="The version of this format.")]
     gateway: Gateway
+    keys: Keys = field(default_factory=Keys)
+    vault: Vault = field(default_factory=Vault)
     api: Api = field(default_factory=Api)
     discovery: Discovery = field(default_factory=Discovery)
     cloud: Cloud | None = None

@@ -14,6 +14,7 @@ from privacy.clock import Clock, SystemClock
 from privacy.errors import RedactionRefused
 from privacy.redaction.household import Registry
 from privacy.redaction.labels import Label
+from privacy.redaction.pseudonyms import derived
 from privacy.redaction.redactor import LONGEST_LINE, Redactor
 from privacy.seal import KEY_BYTES, RandomBytes
 
@@ -33,7 +34,7 @@ def main(  # noqa: PLR0913 - what comes from outside is an argument
     """Redact stdin to stdout; returns the exit code, 2 where the registry cannot be used."""
     try:
         known = Registry.read(registry) if registry else Registry()
-        redactor = Redactor(random_bytes(KEY_BYTES), known, clock or SystemClock())
+        redactor = Redactor(derived(random_bytes(KEY_BYTES)), known, clock or SystemClock())
     except RedactionRefused as refused:
         sys.stderr.write(f"{refused}\n")
         return BAD_INPUT

@@ -10,12 +10,13 @@ from enum import Enum
 
 from privacy.clock import Clock
 from privacy.entries import Entry, Handling, handling_of
+from privacy.errors import StoreBroken
 from privacy.redaction.detectors import DETECTORS
 from privacy.redaction.engine import Detector, Finding, Scanner
 from privacy.redaction.household import Household, Registry
 from privacy.redaction.labels import NEVER_TOKENISED, Label
 from privacy.redaction.line import RedactedLine, redacted
-from privacy.redaction.pseudonyms import Pseudonyms
+from privacy.redaction.pseudonyms import DayKey, Pseudonyms
 from privacy.redaction.shadow import Shadow, fold, shadows
 
 Scalar = str | int | float | bool | None
@@ -45,15 +46,18 @@ class Redaction:
 
 
 class Redactor:
-    """Makes `RedactedLine`s. It never raises: what it cannot redact, it replaces.
+    """Makes `RedactedLine`s. What it cannot redact, it replaces.
 
-    It holds no state but its keys, so it may be used on any one thread at a time.
+    It holds no state, so it may be used on any one thread at a time; where its day keys are in a ring, on `Disk`'s.
+
+    Raises (all methods that redact):
+        StoreBroken: the key of the day could not be stored. Nothing is wrong with the line: bring it again.
     """
 
     def __init__(
-        self, household_key: bytes, registry: Registry, clock: Clock, detectors: Sequence[Detector] = DETECTORS
+        self, day_key: DayKey, registry: Registry, clock: Clock, detectors: Sequence[Detector] = DETECTORS
     ) -> None:
-        self._pseudonyms = Pseudonyms(household_key)
+        self._pseudonyms = Pseudonyms(day_key)
         self._clock = clock
         self._detectors = detectors
         self.failures = 0
@@ -68,6 +72,8 @@ class Redactor:
         """`entry` as one JSON object: `at` (to the second), `level`, `event`, `fields`."""
         try:
             return self._entry(entry)
+        except StoreBroken:
+            raise
         except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the text does not leave
             self.failures += 1
             return redacted(json.dumps({"event": entry.event, "error": FAILED}))
@@ -81,6 +87,8 @@ class Redactor:
         try:
             clean, rules = self._text(text, self._clock.now().astimezone(UTC).date())
             return Redaction(redacted(clean), rules)
+        except StoreBroken:
+            raise
         except Exception:  # noqa: BLE001 - fail closed: whatever went wrong, the text does not leave
             self.failures += 1
             return Redaction(redacted(f"<{Label.LINE}> {FAILED}"), ("failed",))

@@ -2,10 +2,13 @@
 
 import asyncio
 import io
+import os
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,6 +24,8 @@ from agent.api.contract import (
     DeviceView,
     EraseAnswer,
     FoundView,
+    HoldBody,
+    HoldView,
     InventoryRow,
     LinkView,
     LogView,
@@ -32,6 +37,8 @@ from agent.api.contract import (
     SnapshotView,
     State,
     StoreReport,
+    TimeBody,
+    TimeView,
 )
 from agent.changes import Changes
 from agent.errors import Refused
@@ -39,11 +46,15 @@ from agent.supervisor import Supervisor
 from drivers.driver import Connection
 from drivers.errors import LinkLost
 from drivers.model import Capability, Device, Report, Silence, Value
+from privacy.keyring import KeyRing
+from privacy.keystore.nvram import Nvram
 from privacy.records import Scope
 from privacy.seal import Keys
 from privacy.store import Disk
+from privacy.timekeeping import TimeKeeper, Witness
 
 ORDER = "0198c0de-0000-7000-8000-000000000001"
+HOLD = "0198c0de-0000-7000-8000-000000000002"
 
 
 class ApiHouse:
@@ -152,6 +163,35 @@ class ApiHouse:
 
     async def checkpoint(self) -> str:
         return self.signed_checkpoint
+
+    async def holds(self) -> tuple[HoldView, ...]:
+        return self._state.holds
+
+    async def hold(self, body: HoldBody, actor: str) -> HoldView:
+        self._ask("hold", body, actor)
+        hold = HoldView(
+            id=HOLD,
+            reason=body.reason,
+            scope=body.scope,
+            by=actor,
+            made=self.now,
+            until=body.until or self.now + timedelta(days=30),
+        )
+        self.set(holds=(hold,))
+        return hold
+
+    async def release(self, hold: str, actor: str) -> HoldView:
+        self._ask("release", hold, actor)
+        found = [each for each in self._state.holds if each.id == hold]
+        if not found:
+            raise Refused("unknown_hold", "there is no such hold", hint="see the list of holds")
+        self.set(holds=())
+        return msgspec.structs.replace(found[0], ended=self.now)
+
+    async def confirm_time(self, body: TimeBody, actor: str) -> TimeView:
+        self._ask("confirm_time", body, actor)
+        self.set(time=TimeView(now=body.at, known=True))
+        return self._state.time
 
     async def inventory(self) -> tuple[InventoryRow, ...]:
         return (
@@ -262,6 +302,8 @@ def _state(now: datetime) -> State:
         gateway="Gateway-4f2a",
         version="0.1.0",
         ready_at=now,
+        time=TimeView(now=now, known=True),
+        holds=(),
         link=LinkView(configured=True, connected=True, since=now),
         services=(ServiceView(name="modbus"), ServiceView(name="camera door")),
         devices=(_pump(now), _lamp(now)),
@@ -299,19 +341,55 @@ def api_house() -> ApiHouse:
 
 
 class FixedClock:
-    """A clock that stands until it is moved."""
+    """A machine's clocks. They stand until they are moved; `time` alone may be set, as a wall clock can be.
+
+    There is a battery clock, and no network: so the gateway knows the time, until a test takes the battery out.
+    """
 
     def __init__(self) -> None:
         self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        self.ticks = 10_000.0
+        """Seconds since the boot."""
+        self.boot = 1
+        self.network = False
+        """Whether the network has set the wall clock."""
+        self.battery = True
+        """Whether a clock with a battery keeps the time."""
 
     def now(self) -> datetime:
         return self.time
 
     def monotonic(self) -> float:
-        return self.time.timestamp()
+        return self.ticks
+
+    def boot_id(self) -> bytes:
+        return self.boot.to_bytes(16, "big")
+
+    def synchronised(self) -> bool:
+        return self.network
+
+    def battery_clock(self) -> datetime | None:
+        return self.time if self.battery else None
 
     def move(self, **step: float) -> None:
+        """Time passes."""
         self.time += timedelta(**step)
+        self.ticks += timedelta(**step).total_seconds()
+
+    def reboot(self, **off: float) -> None:
+        """The machine is switched off, for that long, and on again."""
+        self.time += timedelta(**off)
+        self.boot += 1
+        self.ticks = 5.0
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What stores stand on."""
+
+    keys: Keys
+    ring: KeyRing
+    time: TimeKeeper
 
 
 class FakeLine:
@@ -363,6 +441,32 @@ def clock() -> FixedClock:
 @pytest.fixture
 def keys() -> Keys:
     return Keys(bytes(range(32)))
+
+
+@pytest.fixture
+def open_ring(tmp_path: Path) -> Callable[[], KeyRing]:
+    """Opens the key ring of this test, anew with each call; its root is in a battery-backed memory that is a file."""
+    nvram = tmp_path / "nvram"
+    nvram.write_bytes(bytes(256))
+    return lambda: KeyRing.open(tmp_path / "keys", Nvram(nvram, sysfs=tmp_path), os.urandom)
+
+
+@pytest.fixture
+def ring(open_ring: Callable[[], KeyRing]) -> KeyRing:
+    return open_ring()
+
+
+@pytest.fixture
+def keeper(clock: FixedClock) -> TimeKeeper:
+    """Knows the time of `clock`."""
+    keeper = TimeKeeper(clock, clock.boot_id(), clock.synchronised, lambda: None, lambda _note: None)
+    assert keeper.witness(clock.now(), Witness.PERSON)
+    return keeper
+
+
+@pytest.fixture
+def ground(keys: Keys, ring: KeyRing, keeper: TimeKeeper) -> Ground:
+    return Ground(keys, ring, keeper)
 
 
 @pytest.fixture

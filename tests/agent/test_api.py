@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -142,6 +142,90 @@ class TestActing:
         assert response.status == 202
         [(_, scope, actor)] = api_house.asked
         assert (list(scope.cameras), actor) == (["door"], "page")
+
+
+HOLD = {"scope": {"cameras": ["door"]}, "reason": "police_report"}
+
+
+class TestHolds:
+    async def test_are_placed_listed_and_released(self, client: aiohttp.ClientSession, api_house: House) -> None:
+        async with client.post("/api/holds", json={**HOLD, "until": "2026-03-31T12:00:00+02:00"}) as response:
+            placed = await response.json()
+        assert response.status == 201
+        [(_, body, actor)] = api_house.asked
+        assert (body.reason, list(body.scope.cameras), actor) == ("police_report", ["door"], "page")
+        assert body.until == datetime(2026, 3, 31, 10, tzinfo=UTC)
+        async with client.get("/api/holds") as response:
+            assert await response.json() == [placed]
+        async with client.delete(f"/api/holds/{placed['id']}") as response:
+            assert (await response.json())["ended"]
+        assert response.status == 200
+        assert api_house.asked[1] == ("release", placed["id"], "page")
+        await refused(await client.delete(f"/api/holds/{placed['id']}"), 404, "unknown_hold")
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"scope": HOLD["scope"]},
+            {"reason": "dispute"},
+            {**HOLD, "reason": "curiosity"},
+            {**HOLD, "scope": {"cameras": "door"}},
+            {**HOLD, "scope": {"cameras": ["door"], "until": 1}},
+            {**HOLD, "until": "2026-03-31T12:00:00"},
+            {**HOLD, "until": "soon"},
+            {**HOLD, "by": "the police"},
+            [HOLD],
+        ],
+    )
+    async def test_of_another_shape(self, client: aiohttp.ClientSession, api_house: House, body: object) -> None:
+        await refused(await client.post("/api/holds", json=body), 422, "invalid")
+        assert api_house.asked == []
+
+    @pytest.mark.parametrize(
+        ("code", "status"), [("empty_scope", 422), ("nobody_named", 422), ("bad_end", 422), ("ordered", 409)]
+    )
+    async def test_that_cannot_be(
+        self, client: aiohttp.ClientSession, api_house: House, code: str, status: int
+    ) -> None:
+        api_house.refusal = Refused(code, "it cannot be", hint="do something else")
+        await refused(await client.post("/api/holds", json=HOLD), status, code)
+
+    async def test_that_ended_before(self, client: aiohttp.ClientSession, api_house: House) -> None:
+        api_house.refusal = Refused("ended", "it has ended", hint="place another")
+        await refused(await client.delete("/api/holds/0198c0de-0000-7000-8000-000000000002"), 409, "ended")
+
+
+class TestTime:
+    async def test_is_confirmed_by_a_person(self, client: aiohttp.ClientSession, api_house: House) -> None:
+        async with client.post("/api/time", json={"at": "2026-03-01T12:00:00+01:00"}) as response:
+            assert (await response.json())["known"] is True
+        [(_, body, actor)] = api_house.asked
+        assert (body.at, actor) == (datetime(2026, 3, 1, 11, tzinfo=UTC), "page")
+
+    async def test_that_is_not_believed(self, client: aiohttp.ClientSession, api_house: House) -> None:
+        api_house.refusal = Refused("not_believed", "the gateway's clock says another", hint="look again")
+        response = await client.post("/api/time", json={"at": "2026-03-01T12:00:00Z"})
+        assert (await refused(response, 422, "not_believed"))["cure"] == "look again"
+
+    @pytest.mark.parametrize(
+        "body",
+        [{}, {"at": None}, {"at": 1772366400}, {"at": "2026-03-01T12:00:00"}, {"at": "noon"}, {"at": "", "x": 1}],
+    )
+    async def test_of_another_shape(self, client: aiohttp.ClientSession, api_house: House, body: object) -> None:
+        await refused(await client.post("/api/time", json=body), 422, "invalid")
+        assert api_house.asked == []
+
+    @pytest.mark.parametrize("path", ["/api/time", "/api/holds"])
+    async def test_and_holds_take_json_alone(self, client: aiohttp.ClientSession, path: str) -> None:
+        await refused(await client.post(path, data="at=noon"), 415, "wrong_content_type")
+        await refused(await client.post(path, data="{", headers=JSON), 400, "malformed")
+
+
+async def test_the_checkpoint_of_the_log_is_the_jws_itself(client: aiohttp.ClientSession, api_house: House) -> None:
+    api_house.signed_checkpoint = "header.claims.signature"
+    async with client.get("/api/audit/checkpoint") as response:
+        assert (await response.text(), response.content_type) == ("header.claims.signature", "application/jose")
+    await refused(await client.post("/api/audit/checkpoint", json={}), 405, "wrong_method")
 
 
 class TestWhatTheHouseRefuses:

@@ -1,8 +1,9 @@
-"""What is known of cameras, with real snapshots on disk; only the cameras themselves and the decoder are made up."""
+"""What is known of cameras, over a real vault on disk; only the cameras themselves and the decoder are made up."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from agent.changes import Changes
 from agent.supervisor import Supervisor
 from camera.capture import Camera
 from camera.errors import FetchFailed, NotAPicture
-from camera.expiry import Limits
 from camera.picture import Picture
-from camera.snapshots import SnapshotStore
-from privacy import entries
+from camera.vault.retention import Limits, Reason
+from camera.vault.space import Space
+from camera.vault.tags import Tags
+from camera.vault.vault import Vault
+from privacy import entries, hold
 from privacy.errors import StoreBroken
+from privacy.hold import Actor, Role
+from privacy.holds import Holds
 from privacy.records import Scope
-from privacy.seal import Keys
 from privacy.store import Barrier, Disk
 
 FRONT = Camera("front", "Front door", "http://192.0.2.5/snapshot.jpg", interval_seconds=0.01)
@@ -37,10 +41,13 @@ class FakeDecoder:
 
 
 class Bench:
-    """Cameras over a real store; `sends` says what each camera delivers next, or raises."""
+    """Cameras over a real vault; `sends` says what each camera delivers next, or raises."""
 
-    def __init__(self, store: SnapshotStore, disk: Disk, clock: Any) -> None:
-        self.store, self.disk, self.clock = store, disk, clock
+    def __init__(self, folder: Path, ground: Any, disk: Disk, clock: Any) -> None:
+        self.folder, self.disk, self.clock = folder, disk, clock
+        self.ring, self.time = ground.ring, ground.time
+        self.barrier = Barrier(clock)
+        self.holds = Holds(folder / "holds", self.ring, self.barrier, self.time.now, self.time.moment, os.urandom)
         self.recorded: list[entries.Entry] = []
         self.marked: list[str] = []
         self.sends: dict[str, bytes | Exception | None] = {}
@@ -49,11 +56,22 @@ class Bench:
         self.changes = changes
         self.cameras = self.make(FRONT)
 
-    def make(self, *cameras: Camera, limits: Limits | None = None) -> Cameras:
+    def make(self, *cameras: Camera, quota: int | None = None) -> Cameras:
+        self.vault = Vault(
+            self.folder / "vault",
+            ring=self.ring,
+            time=self.time,
+            holds=self.holds,
+            barrier=self.barrier,
+            tags=Tags(self.folder / "tags", self.ring, self.time.moment),
+            limits=Limits(cameras={"front": HOUR, "back": 2 * HOUR}),
+            random_bytes=os.urandom,
+            space=Space(self.folder, quota, reserve=0),
+        )
         return Cameras(
             cameras=cameras,
-            limits=limits or Limits(cameras={"front": HOUR, "back": 2 * HOUR}),
-            store=self.store,
+            vault=self.vault,
+            time=self.time,
             disk=self.disk,
             decoder=FakeDecoder(),  # type: ignore[arg-type]
             session=None,  # type: ignore[arg-type]
@@ -62,8 +80,9 @@ class Bench:
             record=self.recorded.append,
         )
 
-    def keep(self, camera: str, at: datetime) -> str:
-        snapshot = self.store.append(camera, at, PICTURE)
+    def keep(self, camera: str) -> str:
+        """A picture is taken now; its id."""
+        snapshot = self.vault.append(camera, self.time.now(), PICTURE)
         assert snapshot
         return snapshot.id
 
@@ -81,18 +100,10 @@ class Bench:
 
 
 @pytest.fixture
-def barrier() -> Barrier:
-    return Barrier()
-
-
-@pytest.fixture
-def store(tmp_path: Path, keys: Keys, barrier: Barrier) -> SnapshotStore:
-    return SnapshotStore(tmp_path / "snapshots", keys.seal("snapshots"), keys.random_bytes, barrier)
-
-
-@pytest.fixture
-def bench(store: SnapshotStore, disk: Disk, clock: Any, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    made = Bench(store, disk, clock)
+async def bench(
+    tmp_path: Path, ground: Any, disk: Disk, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path, ground, disk, clock)
 
     class FakeSource:
         def __init__(self, _session: object, url: str, _login: object) -> None:
@@ -102,7 +113,8 @@ def bench(store: SnapshotStore, disk: Disk, clock: Any, monkeypatch: pytest.Monk
             return await made.fetch(self.camera)
 
     monkeypatch.setattr(agent.cameras, "HttpSnapshot", FakeSource)
-    return made
+    yield made
+    await disk.run(made.vault.close)
 
 
 def started(cameras: Cameras, supervisor: Supervisor) -> Cameras:
@@ -165,23 +177,24 @@ def test_a_problem_of_a_camera_that_is_not_configured_is_nobodys(bench: Bench) -
 async def test_pictures_of_a_camera_that_is_configured_no_more(
     bench: Bench, supervisor: Supervisor, until: Any
 ) -> None:
-    now = bench.clock.now()
-    old = bench.keep("gone", now - HOUR)
-    bench.keep("gone", now)
+    old, began = bench.keep("gone"), bench.clock.now()
+    bench.clock.move(hours=1)
+    bench.keep("gone")
     cameras = started(bench.cameras, supervisor)
     await until(cameras.snapshots)
     front, gone = cameras.view()
     assert front.id == "front"
     assert (gone.id, gone.name, gone.working, gone.pictures) == ("gone", "gone", False, 2)
     assert "configured no more" in gone.reason
-    assert gone.next_to_go == now - HOUR + timedelta(days=7), "the site's limit"
+    assert gone.next_to_go == began + timedelta(days=7), "the site's limit"
     assert await cameras.picture(old, thumbnail=True)
 
 
 async def test_the_newest_24_newest_first(bench: Bench, supervisor: Supervisor, until: Any) -> None:
+    for _ in range(SHOWN_SNAPSHOTS + 6):
+        bench.clock.move(seconds=1)
+        bench.keep("front")
     now = bench.clock.now()
-    for number in range(SHOWN_SNAPSHOTS + 6):
-        bench.keep("front", now - timedelta(seconds=number))
     cameras = started(bench.cameras, supervisor)
     await until(cameras.snapshots)
     assert SHOWN_SNAPSHOTS == 24, "as the contract says"
@@ -190,22 +203,46 @@ async def test_the_newest_24_newest_first(bench: Bench, supervisor: Supervisor, 
 
 
 async def test_what_is_due_goes_and_the_view_follows(bench: Bench, supervisor: Supervisor, until: Any) -> None:
-    now = bench.clock.now()
-    for at in (now - 2 * HOUR, now - HOUR - timedelta(seconds=1), now):
-        bench.keep("front", at)
-    cameras = started(bench.make(FRONT), supervisor)
+    for minutes in (2, 58, 0):
+        bench.keep("front")
+        bench.clock.move(minutes=minutes)
+    cameras = started(bench.cameras, supervisor)
     await until(lambda: len(cameras.snapshots()) == 1 and bench.recorded)
-    assert bench.recorded == [entries.PicturesExpired(at=now, camera="front", count=2)]
+    now = bench.clock.now()
+    assert bench.recorded == [entries.PicturesExpired(at=now, camera="front", count=2, reason=Reason.LIMIT)]
     assert cameras.view()[0].pictures == 1
 
 
+async def test_what_goes_for_want_of_space_is_said_as_that(bench: Bench, supervisor: Supervisor, until: Any) -> None:
+    cameras = bench.make(FRONT, quota=1_800)
+    for _ in range(8):
+        bench.keep("front")
+        bench.clock.move(minutes=3)
+    started(cameras, supervisor)
+    await until(lambda: bench.recorded)
+    assert {(e.camera, e.reason) for e in bench.recorded if isinstance(e, entries.PicturesExpired)} == {
+        ("front", Reason.SPACE)
+    }
+    gone = sum(entry.count for entry in bench.recorded if isinstance(entry, entries.PicturesExpired))
+    await until(lambda: cameras.view()[0].pictures == 8 - gone)
+
+
+async def test_what_is_held_is_hidden_and_counted(bench: Bench, supervisor: Supervisor, until: Any) -> None:
+    held, shown = bench.keep("front"), bench.keep("back")
+    bench.holds.place(hold.Reason.DISPUTE, Scope(cameras=("front",)), Actor("kari", Role.OWNER))
+    cameras = started(bench.make(FRONT, BACK), supervisor)
+    await until(cameras.snapshots)
+    assert [shot.id for shot in cameras.snapshots()] == [shown]
+    assert (cameras.hidden, await cameras.picture(held, thumbnail=False)) == (1, None)
+
+
 async def test_an_erasure_shows_at_once(bench: Bench, supervisor: Supervisor, until: Any, disk: Disk) -> None:
-    now = bench.clock.now()
-    bench.keep("front", now - timedelta(seconds=1))
+    bench.keep("front")
+    bench.clock.move(seconds=1)
     cameras = started(bench.cameras, supervisor)
     await until(cameras.snapshots)
     bench.marked.clear()
-    await disk.run(bench.store.erase, Scope(cameras=("front",)), now)
+    await disk.run(bench.vault.erase, Scope(cameras=("front",)), bench.clock.now())
     cameras.store_changed()
     await until(lambda: not cameras.snapshots())
     assert cameras.view()[0].pictures == 0
@@ -213,11 +250,11 @@ async def test_an_erasure_shows_at_once(bench: Bench, supervisor: Supervisor, un
 
 
 async def test_what_an_order_reaches_is_not_shown_while_it_cannot_be_erased(
-    bench: Bench, supervisor: Supervisor, until: Any, barrier: Barrier
+    bench: Bench, supervisor: Supervisor, until: Any
 ) -> None:
-    now = bench.clock.now()
-    hidden, shown = bench.keep("front", now - timedelta(minutes=2)), bench.keep("back", now)
-    barrier.raise_for("order", Scope(cameras=("front",)), now)
+    hidden, shown = bench.keep("front"), bench.keep("back")
+    bench.clock.move(minutes=2)
+    bench.barrier.raise_for("order", Scope(cameras=("front",)), bench.clock.now())
     cameras = started(bench.make(FRONT, BACK), supervisor)
     await until(cameras.snapshots)
     assert [shot.id for shot in cameras.snapshots()] == [shown]
@@ -228,7 +265,8 @@ async def test_a_medium_that_fails_once(
     bench: Bench, supervisor: Supervisor, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The view, the expiry and the camera each try again; the picture that could not be kept is not called kept."""
-    bench.keep("front", bench.clock.now() - 2 * HOUR)
+    bench.keep("front")
+    bench.clock.move(hours=2)
     failed: list[str] = []
 
     def fails_once(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -240,14 +278,14 @@ async def test_a_medium_that_fails_once(
 
         return tried
 
-    for name in ("append", "items", "newest"):
-        monkeypatch.setattr(bench.store, name, fails_once(name, getattr(bench.store, name)))
+    for name in ("append", "expire", "newest", "flush"):
+        monkeypatch.setattr(bench.vault, name, fails_once(name, getattr(bench.vault, name)))
     bench.sends["front"] = b"jpeg"
     cameras = started(bench.cameras, supervisor)
     await until(lambda: "append" in failed)
     bench.sends["front"] = b"jpeg"
     await until(lambda: len(bench.recorded) == 3 and len(cameras.snapshots()) == 1)
-    assert sorted(failed) == ["append", "items", "newest"]
+    assert sorted(failed) == ["append", "expire", "flush", "newest"]
     kinds = {type(entry) for entry in bench.recorded}
     assert kinds == {entries.PictureFailed, entries.PictureStored, entries.PicturesExpired}
     assert cameras.view()[0].working

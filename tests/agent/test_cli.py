@@ -17,10 +17,11 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
-    (): "demo run status doctor metrics audit config devices cameras inventory erase receipt redact bench backend",
+    (): "demo run status time doctor metrics audit config devices cameras inventory erase hold holds "
+    "release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
-    ("cameras",): "list snapshot",
+    ("cameras",): "list snapshot pictures tag claim",
     ("receipt",): "list show verify",
     ("audit",): "checkpoint prove show verify",
 }

@@ -17,17 +17,20 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.api.contract import InventoryRow, ServiceView, StoreReport
+from agent.api.contract import InventoryRow, ServiceView, StoreReport, TimeView
 from agent.api.server import serve
 from agent.cli.outcome import carry_out
 from agent.errors import AgentError, Refused
 from privacy.clock import SystemClock
+from privacy.hold import Reason
 from privacy.records import RecordClass, Scope
 
 House = Any
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
 ORDER = "0198c0de-0000-7000-8000-000000000001"
 """The order that this house gives."""
+HOLD = "0198c0de-0000-7000-8000-000000000002"
+"""The hold that it places."""
 
 
 @pytest.fixture
@@ -403,3 +406,49 @@ async def test_on_a_terminal_there_are_tables_and_colours_and_questions(socket: 
     code, shown = await asyncio.to_thread(on_a_terminal, "cameras", "snapshot", "door")
     assert code == 2
     assert "say --out FILE" in shown
+
+
+async def test_a_hold_is_placed_listed_and_released(run: Any, api_house: House) -> None:
+    assert await run("holds") == (0, "", "")
+    code, out, _ = await run("hold", "--reason", "police_report", "--camera", "door", "--yes")
+    assert code == 0
+    assert re.match(rf"hold {HOLD}: what is kept of camera door, until ", out)
+    (_, body, actor) = api_house.asked[-1]
+    assert (body.reason, body.scope, body.until, actor) == (Reason.POLICE_REPORT, Scope(cameras=("door",)), None, "cli")
+    assert "police_report\twhat is kept of camera door\tcli" in (await run("holds"))[1]
+    code, out, _ = await run("hold", "--reason", "dispute", "--everything", "--until", "2099-01-01", "--yes", "--json")
+    assert (code, json.loads(out)["reason"]) == (0, "dispute")
+    assert json.loads((await run("holds", "--json"))[1])[0]["id"] == HOLD
+    assert (await run("release", HOLD))[:2] == (0, f"hold {HOLD} has ended\n")
+    code, _, err = await run("release", HOLD)
+    assert (code, "there is no such hold (see the list of holds)" in err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (("--reason", "dispute", "--yes"), "nothing is named"),
+        (("--reason", "curiosity", "--camera", "door", "--yes"), "curiosity"),
+        (("--camera", "door", "--yes"), "--reason"),
+        (("--reason", "dispute", "--camera", "door", "--until", "soon", "--yes"), "--until is not a time"),
+        (("--reason", "dispute", "--camera", "door"), "say --yes"),
+    ],
+)
+async def test_a_hold_that_is_not_said_right_holds_nothing(
+    run: Any, api_house: House, arguments: tuple[str, ...], wrong: str
+) -> None:
+    code, _, err = await run("hold", *arguments)
+    assert code == 2
+    assert wrong in err
+    assert api_house.asked == []
+
+
+async def test_the_time_is_shown_and_confirmed(run: Any, api_house: House) -> None:
+    assert (await run("time"))[0] == 0
+    api_house.set(time=TimeView(now=api_house.now, known=False, reason="it was switched off; say what time it is"))
+    code, out, _ = await run("time")
+    assert (code, "not known: it was switched off" in out) == (1, True)
+    assert "time: not known: it was switched off" in (await run("status"))[1]
+    code, out, _ = await run("time", "--confirm", "2026-01-31T08:00+00:00", "--json")
+    assert (code, json.loads(out)["known"]) == (0, True)
+    assert (await run("time", "--confirm", "now"))[0] == 2

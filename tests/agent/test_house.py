@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import agent.main
-from agent.api.contract import AdoptBody, CommandBody, Section, State
+from agent.api.contract import AdoptBody, CommandBody, HoldBody, Section, State, TimeBody
 from agent.api.contract import House as Contract
 from agent.config.model import Api, Camera, Config, Discovery, Gateway
 from agent.errors import Refused
@@ -23,8 +23,12 @@ from agent.storage import open_storage
 from camera.picture import Picture
 from drivers.model import ON_OFF, Device, Report
 from privacy import entries
+from privacy.checkpoint import verify_checkpoint
 from privacy.errors import StoreBroken
+from privacy.hold import Reason
+from privacy.orders import Claims, Form, Ground, sign_order, verify_order
 from privacy.records import RecordClass, Scope
+from privacy.signing import SigningKey, Trust
 
 PICTURE = Picture(b"\xff\xd8\xffimage", b"\xff\xd8\xffthumb", 640, 480)
 LAMP = Device("lamp", "Hall lamp", "test", (ON_OFF,))
@@ -43,7 +47,7 @@ class Bench:
         await self.agent._eraser.finish()
 
     def keep(self, camera: str = "front") -> str:
-        snapshot = self.storage.snapshots.append(camera, self.clock.now(), PICTURE)
+        snapshot = self.storage.vault.append(camera, self.storage.time.now(), PICTURE)
         assert snapshot
         return snapshot.id
 
@@ -51,24 +55,32 @@ class Bench:
         await self.agent._recorder.flush()
 
 
-@pytest.fixture
-async def bench(tmp_path: Path, clock: Any) -> AsyncIterator[Bench]:
+@asynccontextmanager
+async def running(folder: Path, clock: Any) -> AsyncIterator[Bench]:
+    """A house over the state directory of this test, as one start of the agent makes it."""
     config = Config(
         version=1,
-        gateway=Gateway(id="gw-1", state_dir=tmp_path / "state"),
-        api=Api(port=0, socket=tmp_path / "api.sock"),
+        gateway=Gateway(id="gw-1", state_dir=folder / "state"),
+        api=Api(port=0, socket=folder / "api.sock"),
         discovery=Discovery(interfaces=()),
         camera=(FRONT,),
     )
-    storage = open_storage(config)
+    storage = open_storage(config, clock)
     made = Bench(_Agent(config, storage, clock), clock)
     async with AsyncExitStack() as stack:
         stack.callback(os.close, storage.lock)
         stack.callback(made.agent._disk.close)
+        stack.push_async_callback(made.agent._disk.run, storage.vault.close)
         cameras = await made.agent._cameras(stack)
         made.house = made.agent._house(cameras)
         yield made
         await made.agent._supervisor._end_all()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, clock: Any) -> AsyncIterator[Bench]:
+    async with running(tmp_path, clock) as made:
+        yield made
 
 
 def sections(house: House) -> State:
@@ -120,7 +132,7 @@ async def test_from_the_button_to_a_verified_receipt(bench: Bench) -> None:
     ]
     assert (erased.signature_valid, erased.acknowledged) == (True, False)
     counted = {line.store: (line.found, line.erased, line.left, line.tier) for line in erased.stores}
-    assert counted["snapshots"] == (1, 1, 0, "C")
+    assert counted["snapshots"] == (1, 1, 0, "B")
     audit = await bench.house.audit()
     assert [entry.jws for entry in audit] == [erased.jws, verified.jws], "oldest first"
     await bench.written()
@@ -128,7 +140,7 @@ async def test_from_the_button_to_a_verified_receipt(bench: Bench) -> None:
 
 
 async def test_what_was_erased_is_not_on_the_page_either(bench: Bench) -> None:
-    bench.agent._record(entries.PicturesExpired(at=bench.clock.now(), camera="front", count=3))
+    bench.agent._record(entries.PicturesExpired(at=bench.clock.now(), camera="front", count=3, reason="limit"))
     await bench.written()
     assert "pictures_expired" in bench.house.state().log[0].line
     bench.clock.move(seconds=2)
@@ -246,3 +258,139 @@ async def test_a_medium_that_refuses_an_order_says_so(bench: Bench, monkeypatch:
 async def test_when_it_was_ready_is_said(bench: Bench) -> None:
     assert bench.house.state().ready_at == bench.clock.now()
     assert bench.house.version == agent.main.version("portvakt")
+
+
+async def test_a_wall_clock_that_is_behind_shields_nothing_from_an_erasure(tmp_path: Path, clock: Any) -> None:
+    """A box without a battery believes after a boot that it is last year. Its pictures were taken this year."""
+    async with running(tmp_path, clock) as bench:
+        bench.keep()
+        bench.agent._record(entries.LinkUp(at=bench.agent._clock.now()))
+        await bench.written()
+    clock.battery = False
+    clock.reboot(days=-365)
+    async with running(tmp_path, clock) as bench:
+        bench.keep()
+        await bench.house.erase(Scope(everything=True), "page")
+        await bench.carry_out()
+        verified, erased = bench.house.state().receipts
+        found = {line.store: (line.found, line.left) for line in erased.stores}
+        assert (found["snapshots"], found["operation_log"]) == ((2, 0), (1, 0))
+        assert verified.kind == "verified"
+        assert {row.record_class: row.count for row in await bench.house.inventory()}["snapshot"] == 0
+
+
+@pytest.fixture
+def no_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are looked at; none is taken, and none goes by itself."""
+
+    async def idle(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("agent.cameras.keep_limits", idle)
+    monkeypatch.setattr("agent.cameras.capture", idle)
+
+
+@pytest.mark.usefixtures("no_capture")
+async def test_a_boot_in_unknown_time_shows_what_was_before_once_it_is_confirmed(
+    tmp_path: Path, clock: Any, until: Any
+) -> None:
+    async with running(tmp_path, clock) as bench:
+        earlier = bench.keep()
+    clock.battery = False
+    clock.reboot(days=3)
+    async with running(tmp_path, clock) as bench:
+        house = bench.house
+        bench.agent._watched.start(bench.agent._supervisor)
+        await until(lambda: house.state().time.hidden == 1)
+        state = house.state()
+        assert (state.time.known, state.snapshots, state.cameras[0].pictures) == (False, (), 0)
+        assert "confirm the time" in state.time.reason
+        assert await house.picture(earlier, thumbnail=False, actor="page") is None
+        with pytest.raises(Refused):
+            await house.confirm_time(TimeBody(at=clock.now() + timedelta(days=1)), "page")
+        assert (await house.confirm_time(TimeBody(at=clock.now()), "page")).known
+        await until(lambda: house.state().snapshots)
+        assert [shot.id for shot in house.state().snapshots] == [earlier]
+        assert house.state().time.hidden == 0
+        assert await house.picture(earlier, thumbnail=False, actor="page") == PICTURE.image
+
+
+@pytest.mark.usefixtures("no_capture")
+async def test_what_is_held_is_kept_and_not_shown_and_an_order_waits_for_its_end(bench: Bench, until: Any) -> None:
+    house = bench.house
+    bench.agent._watched.start(bench.agent._supervisor)
+    held = bench.keep()
+    bench.agent._record(entries.PicturesExpired(at=bench.clock.now(), camera="front", count=3, reason="limit"))
+    await bench.written()
+    bench.agent._watched.store_changed()
+    await until(lambda: house.state().snapshots)
+    placed = await house.hold(HoldBody(scope=Scope(cameras=("front",)), reason=Reason.INSURANCE_CLAIM), "page")
+    await until(lambda: not house.state().snapshots)
+    await bench.written()
+    assert house.state().holds == await house.holds() == (placed,)
+    assert await house.picture(held, thumbnail=True, actor="page") is None
+    assert not any("pictures_expired" in view.line for view in house.state().log), "nor on the page"
+    bench.clock.move(seconds=2)
+    await house.erase(Scope(everything=True), "page")
+    await bench.carry_out()
+    [erased] = house.state().receipts
+    [report] = [store for store in erased.stores if store.store == "snapshots"]
+    assert (report.found, report.erased, report.left) == (1, 0, 1)
+    [exemption] = report.exemptions
+    assert (exemption.reason, exemption.count, exemption.due) == ("insurance_claim", 1, placed.until)
+
+    await house.release(placed.id, "page")
+    assert bench.agent._eraser._wake.is_set(), "the order waits no longer"
+    await bench.carry_out()
+    assert [receipt.kind for receipt in house.state().receipts] == ["verified", "erased"]
+    assert await house.picture(held, thumbnail=True, actor="page") is None
+    assert bench.storage.vault.oldest()
+    assert [count for _, count, _ in bench.storage.vault.oldest()] == [0]
+
+
+async def test_after_an_order_for_everything_nobody_can_say_whom_a_line_meant(bench: Bench) -> None:
+    bench.agent._record(entries.DeviceReachable(at=bench.clock.now(), device="homekit:1"))
+    await bench.written()
+    assert len(list(bench.storage.day_keys.moments())) == 1
+    before = bench.storage.day_keys(bench.clock.now().date())
+    bench.clock.move(seconds=2)
+    await bench.house.erase(Scope(cameras=("front",)), "page")
+    await bench.carry_out()
+    assert bench.storage.day_keys(bench.clock.now().date()) == before, "a part is not everything"
+    await bench.house.erase(Scope(everything=True), "page")
+    await bench.carry_out()
+    assert bench.storage.day_keys(bench.clock.now().date()) != before
+
+
+async def test_the_checkpoint_is_signed_and_says_where_the_log_stands(bench: Bench) -> None:
+    await bench.house.erase(Scope(cameras=("front",)), "page")
+    await bench.carry_out()
+    said = verify_checkpoint(await bench.house.checkpoint(), bench.storage.receipt_key.public_jwk())
+    assert (said.iss, said.at, said.log.size) == ("gw-1/1", bench.clock.now(), 2)
+
+
+async def test_an_order_of_the_cloud_is_a_witness_of_the_time(tmp_path: Path, clock: Any) -> None:
+    async with running(tmp_path, clock):
+        pass
+    clock.battery, clock.network = False, True
+    clock.reboot(days=14)
+    async with running(tmp_path, clock) as bench:
+        assert not bench.house.state().time.known
+        key = SigningKey.generate()
+        issued = int(clock.now().timestamp())
+        claims = Claims(
+            iss="cloud",
+            aud="gw-1/1",
+            jti="0197a000-0000-7000-8000-000000000001",
+            seq=1,
+            iat=issued,
+            exp=issued + 60,
+            form=Form.POINT,
+            ground=Ground.OWNERS_CHOICE,
+            scope=Scope(cameras=("front",)),
+        )
+        trust = Trust.from_jwks({"keys": [{**key.public_jwk(), "issuer": "cloud"}]})
+        order = verify_order(sign_order(key, claims).encode(), audience="gw-1/1", trust=trust, clock=clock)
+        assert await bench.agent._admit(order)
+        assert bench.house.state().time.known
+        assert not await bench.agent._admit(order), "the same again"

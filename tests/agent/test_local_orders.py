@@ -18,7 +18,6 @@ from privacy.journal import Journal
 from privacy.orders import Form, Ground, PurgeOrder
 from privacy.receipts import Receipt
 from privacy.records import Scope
-from privacy.seal import Keys
 from privacy.signing import SigningKey
 from privacy.store import Barrier, Disk
 
@@ -29,15 +28,16 @@ ALL = Scope(everything=True)
 class Bench:
     """A journal, an eraser over one store, and the issuer of the house; `start` again is a restart."""
 
-    def __init__(self, folder: Path, keys: Keys, disk: Disk, clock: Any) -> None:
-        self.folder, self.keys, self.disk, self.clock = folder, keys, disk, clock
+    def __init__(self, folder: Path, ground: Any, disk: Disk, clock: Any) -> None:
+        self.folder, self.disk, self.clock = folder, disk, clock
+        self.keys, self.ring, self.time = ground.keys, ground.ring, ground.time
         self.receipt_key, self.local_key = SigningKey.generate(), SigningKey.generate()
         self.start()
 
     def start(self) -> None:
         barrier = Barrier()
-        self.journal = Journal(self.folder / "journal", self.keys)
-        self.register = DeviceRegister(self.folder / "devices", self.keys, barrier)
+        self.journal = Journal(self.folder / "journal", self.keys, self.ring)
+        self.register = DeviceRegister(self.folder / "devices", self.ring, self.time.moment, barrier)
         self.eraser = Eraser(
             stores=[self.register],
             journal=self.journal,
@@ -48,6 +48,7 @@ class Bench:
             disk=self.disk,
             clock=self.clock,
             observe=self.observe,
+            change=self.ring.change,
         )
         self.issuer = LocalIssuer(
             key=self.local_key,
@@ -66,8 +67,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, keys: Keys, disk: Disk, clock: Any) -> Bench:
-    return Bench(tmp_path, keys, disk, clock)
+def bench(tmp_path: Path, ground: Any, disk: Disk, clock: Any) -> Bench:
+    return Bench(tmp_path, ground, disk, clock)
 
 
 async def test_from_a_persons_word_to_two_receipts(bench: Bench) -> None:

@@ -8,7 +8,6 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +20,14 @@ from agent.demo.layout import free_port
 from agent.main import _Agent, run
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
-from agent.storage import open_storage
+from agent.storage import Storage, open_storage
+from camera.picture import Picture
+from camera.vault.vault import Vault
 from privacy import entries
+from privacy.clock import SystemClock
 from privacy.erasure import Eraser
 from privacy.errors import StoreBroken
-from privacy.operation_log import OperationLog
 from privacy.records import Scope
-from privacy.seal import Keys
 from privacy.signing import SigningKey
 
 ALL = Scope(everything=True)
@@ -49,35 +49,56 @@ def config(tmp_path: Path) -> Config:
     return write
 
 
+def opened(file: Path) -> Storage:
+    """What the agent of that configuration has kept, once it has ended."""
+    storage = open_storage(configuration.load(file), SystemClock())
+    os.close(storage.lock)
+    storage.vault.close()
+    return storage
+
+
 def events(folder: Path) -> list[str]:
     """What stands in the operation log of the house in `folder`."""
-    keys = Keys.open_or_create(folder / "state" / "root.key")
-    log = OperationLog(folder / "state" / "operation-log", keys, timedelta(hours=72))
+    log = opened(folder / "portvakt.toml").operation_log
     return [text.decode().partition('"event":"')[2].partition('"')[0] for _, text in log.export(ALL)]
 
 
 @pytest.fixture
-def ended(capsys: pytest.CaptureFixture[str]) -> Callable[[Path], tuple[int, str]]:
-    """Runs the agent; returns its exit code and its last line."""
+def ended(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], tuple[int, str]]:
+    """Runs the agent; returns its exit code and its last line. The lock goes, as with the end of its process."""
+    locks: list[int] = []
+
+    def open_it(*what: Any) -> Storage:
+        storage = open_storage(*what)
+        locks.append(storage.lock)
+        return storage
 
     def end(path: Path) -> tuple[int, str]:
         code = run(path)
+        while locks:
+            os.close(locks.pop())
         lines = capsys.readouterr().err.splitlines()
         return code, lines[-1] if lines else ""
 
+    monkeypatch.setattr(agent.main, "open_storage", open_it)
     return end
+
+
+def await_serving(folder: Path) -> None:
+    """Wait until the agent answers over its socket."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(folder / "api.sock")) == 0:
+                break
+        time.sleep(0.01)
 
 
 def signalled(folder: Path, number: int) -> threading.Thread:
     """Sends us `number` once the agent serves."""
 
     def wait() -> None:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with socket.socket(socket.AF_UNIX) as probe:
-                if probe.connect_ex(str(folder / "api.sock")) == 0:
-                    break
-            time.sleep(0.01)
+        await_serving(folder)
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=wait)
@@ -94,6 +115,90 @@ def test_a_signal_ends_it_in_an_orderly_way(config: Config, tmp_path: Path, ende
     assert code == 0
     assert events(tmp_path) == ["agent_started", "agent_stopping"], "nothing lost, nothing twice"
     assert not (tmp_path / "api.sock").exists()
+
+
+def asked(folder: Path, *paths: str) -> list[bytes]:
+    """What the running agent answers over its socket."""
+    answers = []
+    for path in paths:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(20)
+            connection.connect(str(folder / "api.sock"))
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+            answers.append(b"".join(iter(lambda c=connection: c.recv(1 << 16), b"")).partition(b"\r\n\r\n")[2])
+    return answers
+
+
+def test_started_again_in_the_same_boot_it_shows_what_it_had(
+    config: Config, tmp_path: Path, ended: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nobody knows the time: what this boot stored is no riddle."""
+    monkeypatch.setattr(SystemClock, "battery_clock", lambda _self: None)
+    path = config()
+    storage = open_storage(configuration.load(path), SystemClock())
+    kept = storage.vault.append("front", storage.time.now(), Picture(b"\xff\xd8\xffi", b"\xff\xd8\xfft", 64, 48))
+    assert kept
+    storage.vault.close()
+    os.close(storage.lock)
+    for _ in range(2):
+        seen: list[bytes] = []
+
+        def look_and_end(seen: list[bytes] = seen) -> None:
+            await_serving(tmp_path)
+            end = time.monotonic() + 30
+            try:
+                while time.monotonic() < end and not json.loads(*asked(tmp_path, "/api/state"))["snapshots"]:
+                    time.sleep(0.01)
+                seen.extend(asked(tmp_path, "/api/state", f"/api/snapshots/{kept.id}/image"))
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=look_and_end)
+        thread.start()
+        code, _ = ended(path)
+        thread.join()
+        assert code == 0
+        state, image = seen
+        assert [shot["id"] for shot in json.loads(state)["snapshots"]] == [kept.id]
+        assert image == b"\xff\xd8\xffi"
+
+
+def test_what_was_taken_last_is_durable_when_it_ends(
+    config: Config, tmp_path: Path, ended: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[Vault] = []
+    close = Vault.close
+    monkeypatch.setattr(Vault, "close", lambda vault: closed.append(vault) or close(vault))
+    thread = signalled(tmp_path, signal.SIGTERM)
+    code, _ = ended(config())
+    thread.join()
+    assert (code, len(closed)) == (0, 1)
+
+    def refuse(_vault: Vault) -> None:
+        raise StoreBroken("the card is full")
+
+    monkeypatch.setattr(Vault, "close", refuse)
+    thread = signalled(tmp_path, signal.SIGTERM)
+    code, _ = ended(config())
+    thread.join()
+    assert code == 0
+    assert "the last pictures may be lost: the card is full" in caplog.text
+
+
+def test_a_root_that_cannot_be_reached(config: Config, tmp_path: Path, ended: Any) -> None:
+    code, last = ended(config('[keys]\nroot = "nvram"\npath = "missing"\n'))
+    assert code == 1
+    assert last.startswith(f"portvakt: cannot read the root slots in {tmp_path / 'missing'}: No such file")
+
+
+def test_a_state_directory_of_an_earlier_version(config: Config, tmp_path: Path, ended: Any) -> None:
+    """Its register was a file."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "devices").write_bytes(b"PVLOG1\r\n")
+    code, last = ended(config())
+    hint = "move it away: an earlier version may have made it, or somebody else"
+    assert (code, last) == (1, f"portvakt: {tmp_path / 'state' / 'devices'} is no folder ({hint})")
+    assert (tmp_path / "state" / "devices").read_bytes() == b"PVLOG1\r\n"
 
 
 def test_a_configuration_with_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,14 +233,15 @@ def test_a_page_port_that_is_in_use(config: Config, ended: Any) -> None:
 
 
 def test_another_agent_at_the_same_state(config: Config, ended: Any) -> None:
-    lock = open_storage(configuration.load(config())).lock
+    storage = open_storage(configuration.load(config()), SystemClock())
     code, last = ended(config())
-    os.close(lock)
+    storage.vault.close()
+    os.close(storage.lock)
     assert (code, "another agent" in last) == (2, True)
 
 
 def test_keys_that_are_not_those_of_what_is_stored(config: Config, tmp_path: Path, ended: Any) -> None:
-    os.close(open_storage(configuration.load(config())).lock)
+    opened(config())
     (tmp_path / "state" / "root.key").write_bytes(bytes(32))
     code, last = ended(config())
     assert code == 1
@@ -261,9 +367,10 @@ class Bench:
 @pytest.fixture
 async def bench(config: Config) -> AsyncIterator[Bench]:
     loaded = configuration.load(config())
-    storage = open_storage(loaded)
-    made = _Agent(loaded, storage, agent.main.SystemClock())
+    storage = open_storage(loaded, SystemClock())
+    made = _Agent(loaded, storage, SystemClock())
     yield Bench(made)
+    await made._disk.run(storage.vault.close)
     made._disk.close()
     os.close(storage.lock)
 

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from agent.api.contract import AuditEntry, InventoryRow, ServiceView, State
-from agent.inventory import inventory
+from agent.inventory import Kept, inventory
 from agent.metrics import exposition
 from privacy.policy import policies
 from privacy.records import RecordClass, Tier
@@ -16,19 +16,13 @@ from privacy.records import RecordClass, Tier
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-class Shelf:
-    tier = Tier.UNLINKED
-
-    def oldest(self) -> list[tuple[RecordClass, int, datetime | None]]:
-        return [
-            (RecordClass.SNAPSHOT, 3, NOW - timedelta(hours=2)),
-            (RecordClass.DEVICE, 1, NOW - timedelta(days=9)),
-            (RecordClass.OP_LOG, 0, None),
-        ]
-
-
 def rows() -> tuple[InventoryRow, ...]:
-    return inventory([Shelf()], policies(), NOW)  # type: ignore[list-item]
+    kept = [
+        Kept(RecordClass.SNAPSHOT, Tier.UNLINKED, 3, NOW - timedelta(hours=2)),
+        Kept(RecordClass.DEVICE, Tier.UNLINKED, 1, NOW - timedelta(days=9)),
+        Kept(RecordClass.OP_LOG, Tier.UNLINKED, 0),
+    ]
+    return inventory([kept], policies(), NOW)
 
 
 def audited(*, acknowledged: bool) -> AuditEntry:

@@ -22,9 +22,10 @@ from drivers.errors import AdoptionFailed, DriverError, LinkLost, Unsupported
 from drivers.model import ON_OFF, Device, Found
 from privacy import entries
 from privacy.errors import StoreBroken
+from privacy.keyring import KeyRing
 from privacy.records import RecordClass, Scope
-from privacy.seal import Keys
 from privacy.store import Barrier, Disk
+from privacy.timekeeping import TimeKeeper
 
 LAMP = Found("test", "test-lamp", "Hall lamp", "L1", ("192.0.2.7", "fe80::7%eth0"), 4711)
 PLUG = Found("test", "test-plug", "Plug", "P1", ("2001:db8::8",), 4712, pairable=False)
@@ -175,9 +176,9 @@ def family(make_line: Any, monkeypatch: pytest.MonkeyPatch) -> FakeFamily:
 
 
 @pytest.fixture
-def register(tmp_path: Path, keys: Keys) -> tuple[DeviceRegister, Barrier]:
+def register(tmp_path: Path, ring: KeyRing, keeper: TimeKeeper) -> tuple[DeviceRegister, Barrier]:
     barrier = Barrier()
-    return DeviceRegister(tmp_path / "devices", keys, barrier), barrier
+    return DeviceRegister(tmp_path / "devices", ring, keeper.moment, barrier), barrier
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from privacy.operation_log import OperationLog
 from privacy.orders import Claims, Form, Ground, PurgeOrder, sign_order
 from privacy.receipts import Receipt
 from privacy.records import Scope
-from privacy.seal import Keys
+from privacy.redaction.pseudonyms import DayKeys
 from privacy.signing import SigningKey, Trust
 from privacy.spool import Spool
 from privacy.store import Barrier, Disk
@@ -32,19 +32,21 @@ ORDER = "0197a000-0000-7000-8000-00000000000"
 class Bench:
     """An uplink, and the cloud's key to sign orders with."""
 
-    def __init__(self, folder: Path, keys: Keys, disk: Disk, clock: Any) -> None:
+    def __init__(self, folder: Path, ground: Any, disk: Disk, clock: Any) -> None:
         self.clock, self.cloud, self.key = clock, SigningKey.generate(), SigningKey.generate()
+        keys, ring, time = ground.keys, ground.ring, ground.time
         self.recorded: list[entries.Entry] = []
         self.marked: list[str] = []
         changes = Changes()
         changes.mark = lambda *sections: self.marked.extend(sections)  # type: ignore[method-assign]
         barrier = Barrier()
-        self.journal = Journal(folder / "journal", keys)
+        self.journal = Journal(folder / "journal", keys, ring)
         self.recorder = Recorder(
             registry_file=None,
-            pseudonym_key=bytes(32),
-            operation_log=OperationLog(folder / "operation-log", keys, LIMIT),
-            spool=Spool(folder / "spool", keys, LIMIT),
+            day_keys=DayKeys(ring, time, LIMIT),
+            change=ring.change,
+            operation_log=OperationLog(folder / "operation-log", ring, time, LIMIT),
+            spool=Spool(folder / "spool", keys, ring, time, LIMIT),
             barrier=barrier,
             disk=disk,
             clock=clock,
@@ -103,8 +105,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, keys: Keys, disk: Disk, clock: Any) -> Bench:
-    return Bench(tmp_path, keys, disk, clock)
+def bench(tmp_path: Path, ground: Any, disk: Disk, clock: Any) -> Bench:
+    return Bench(tmp_path, ground, disk, clock)
 
 
 async def test_hello_says_how_far_we_have_come(bench: Bench) -> None:

@@ -1,11 +1,13 @@
-"""One camera's loop, with real decoding and a real store."""
+"""One camera's loop, with real decoding and a real vault."""
 
 import asyncio
 import contextlib
 import dataclasses
+import errno
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,35 +16,28 @@ from camera.decoder import Decoder
 from camera.errors import CameraError, FetchFailed, NotAPicture
 from camera.login import Login
 from camera.picture import Mask
-from camera.snapshots import Snapshot, SnapshotStore
+from camera.vault.vault import Vault
+from camera.vault.viewing import Snapshot
 from privacy.errors import StoreBroken
 from privacy.records import Scope
-from privacy.seal import Keys
-from privacy.store import Barrier, Disk
+from privacy.store import Disk
 
-NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 FRONT = Camera("front", "Front door", "http://u:secret@camera/", Login("u", "secret"), interval_seconds=0.01)
 
 Make = Callable[..., bytes]
 
 
-class Noon:
-    """A clock that stands."""
-
-    def now(self) -> datetime:
-        return NOON
-
-    def monotonic(self) -> float:
-        return 0.0
-
-
 @pytest.fixture
-async def darkroom(tmp_path: Path) -> AsyncIterator[Darkroom]:
-    keys = Keys(bytes(32))
-    store = SnapshotStore(tmp_path / "snapshots", keys.seal("snapshots"), keys.random_bytes, Barrier())
+async def darkroom(box: Any) -> AsyncIterator[Darkroom]:
     async with Decoder() as decoder:
         with contextlib.closing(Disk()) as disk:
-            yield Darkroom(decoder, store, disk, Noon())
+            yield Darkroom(decoder, box.vault, disk, box.time)
+    box.vault.close()
+
+
+def kept(vault: Vault) -> int:
+    """How many pictures there are."""
+    return sum(span.count for span in vault.spans().values())
 
 
 def sends(*answers: bytes | CameraError) -> Callable[[], Awaitable[bytes]]:
@@ -78,14 +73,13 @@ async def run(camera: Camera, fetch: Callable[[], Awaitable[bytes]], darkroom: D
     return taken
 
 
-async def test_fetched_decoded_sealed(darkroom: Darkroom, make_jpeg: Make) -> None:
+async def test_fetched_decoded_sealed(darkroom: Darkroom, make_jpeg: Make, box: Any) -> None:
     camera = dataclasses.replace(FRONT, masks=(Mask(0, 0, 0.5, 1),), subjects=frozenset({"kari"}))
     taken = await run(camera, sends(make_jpeg(), make_jpeg((320, 200))), darkroom, 2)
     assert [shot.camera for shot in taken] == ["front", "front"]
-    assert taken[0].at == NOON
-    store = darkroom.store
-    assert {item.id for item in store.find(Scope(subjects=("kari",)), NOON.replace(year=2025))} == {s.id for s in taken}
-    image = store.image(taken[0].id)
+    assert taken[0].at == box.clock.wall
+    assert box.ids(subjects=("kari",)) == {shot.id for shot in taken}
+    image = darkroom.vault.image(taken[0].id)
     assert image
     assert image != make_jpeg()
 
@@ -93,7 +87,7 @@ async def test_fetched_decoded_sealed(darkroom: Darkroom, make_jpeg: Make) -> No
 async def test_text_as_jpeg(darkroom: Darkroom, make_jpeg: Make) -> None:
     with pytest.raises(NotAPicture):
         await capture(FRONT, sends(make_jpeg(), b"<html>starting</html>"), darkroom, lambda _: None)
-    assert darkroom.store.count() == 1, "what came before is kept, the text is not"
+    assert kept(darkroom.vault) == 1, "what came before is kept, the text is not"
 
 
 async def test_a_camera_that_fails_and_one_that_hangs_do_not_disturb_the_third(
@@ -107,26 +101,26 @@ async def test_a_camera_that_fails_and_one_that_hangs_do_not_disturb_the_third(
         taken = await run(garden, sends(*[make_jpeg()] * 3), darkroom, 3)
         hanging.cancel()
     assert {shot.camera for shot in taken} == {"garden"}
-    assert darkroom.store.count() == 3
+    assert kept(darkroom.vault) == 3
 
 
 async def test_a_full_disk_is_told(darkroom: Darkroom, make_jpeg: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StoreBroken("cannot write: No space left on device")
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("camera.snapshot_folder.write_new", full)
-    with pytest.raises(StoreBroken):
+    monkeypatch.setattr(os, "writev", full)
+    with pytest.raises(StoreBroken, match="No space left on device"):
         await capture(FRONT, sends(make_jpeg()), darkroom, lambda _: None)
-    assert darkroom.store.count() == 0
+    assert kept(darkroom.vault) == 0
 
 
-async def test_what_an_erasure_overtakes_is_not_kept(darkroom: Darkroom, make_jpeg: Make) -> None:
-    darkroom.store._barrier.raise_for("order", Scope(cameras=("front",)), NOON.replace(hour=13))
+async def test_what_an_erasure_overtakes_is_not_kept(darkroom: Darkroom, make_jpeg: Make, box: Any) -> None:
+    box.barrier.raise_for("order", Scope(cameras=("front",)), box.clock.wall + timedelta(hours=1))
     told: list[Snapshot] = []
     with pytest.raises(FetchFailed):
         await capture(FRONT, sends(make_jpeg(), FetchFailed("gone")), darkroom, told.append)
     assert not told
-    assert darkroom.store.count() == 0
+    assert kept(darkroom.vault) == 0
 
 
 def test_a_camera_does_not_show_its_login() -> None:

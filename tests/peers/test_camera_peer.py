@@ -18,16 +18,17 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from agent.config.model import Config, Gateway
+from agent.storage import open_storage
 from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
 from camera.errors import FetchFailed, NotAPicture
 from camera.http_snapshot import HttpSnapshot, open_session
 from camera.login import Login
-from camera.snapshots import Snapshot, SnapshotStore
+from camera.vault.viewing import Snapshot
 from drivers.simulated.front_door import jpeg
 from privacy.clock import SystemClock
-from privacy.seal import Keys
-from privacy.store import Barrier, Disk
+from privacy.store import Disk
 
 pytestmark = pytest.mark.peer
 
@@ -157,8 +158,7 @@ async def test_a_picture_of_a_foreign_camera(motion: Motion, session: aiohttp.Cl
         assert challenge.startswith(motion.scheme)
         if motion.scheme == "Digest":
             assert "algorithm=md5" in challenge, "this is what others stumble over"
-    keys = Keys(bytes(32))
-    store = SnapshotStore(tmp_path / "snapshots", keys.seal("snapshots"), keys.random_bytes, Barrier())
+    storage = open_storage(Config(version=1, gateway=Gateway(id="gw-1", state_dir=tmp_path / "state")), SystemClock())
     taken: list[Snapshot] = []
     three = asyncio.Event()
 
@@ -171,12 +171,12 @@ async def test_a_picture_of_a_foreign_camera(motion: Motion, session: aiohttp.Cl
     fetch = HttpSnapshot(session, camera.url, camera.login).fetch
     async with Decoder() as decoder, asyncio.timeout(30):
         with contextlib.closing(Disk()) as disk:
-            darkroom = Darkroom(decoder, store, disk, SystemClock())
+            darkroom = Darkroom(decoder, storage.vault, disk, storage.time)
             async with asyncio.TaskGroup() as group:
                 task = group.create_task(capture(camera, fetch, darkroom, on_snapshot))
                 await three.wait()
                 task.cancel()
-    images = {store.image(shot.id) for shot in taken}
+    images = {storage.vault.image(shot.id) for shot in taken}
     assert None not in images
     assert len(images) == 3, "the picture moves"
     assert Image.open(io.BytesIO(images.pop() or b"")).size == (WIDTH, HEIGHT)

@@ -1,14 +1,19 @@
 import itertools
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from privacy.keyring import KeyRing
+from privacy.keystore.contract import Held, Slot
 from privacy.orders import Claims, Form, Ground, sign_order
-from privacy.records import Scope
+from privacy.records import Scope, Tier
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
+from privacy.timekeeping import TimeKeeper
 
 GATEWAY = "gw-1/1"
 
@@ -37,6 +42,50 @@ def clock() -> FixedClock:
 @pytest.fixture
 def keys() -> Keys:
     return Keys(bytes(range(32)))
+
+
+class MemorySlots:
+    """A root in memory, which outlives every ring that is opened on it."""
+
+    tier = Tier.HARDWARE_SLOT
+    secret_bytes = 32
+    where = "two slots in memory"
+
+    def __init__(self) -> None:
+        self.held: dict[int, Held | None] = {}
+
+    def read(self, slot: Slot) -> Held | None:
+        return self.held.get(slot)
+
+    def write(self, slot: Slot, held: Held) -> None:
+        self.held[slot] = held
+
+    def destroy(self, slot: Slot) -> None:
+        self.held[slot] = None
+
+
+@pytest.fixture
+def slots() -> MemorySlots:
+    return MemorySlots()
+
+
+@pytest.fixture
+def open_ring(tmp_path: Path, slots: MemorySlots) -> Callable[[], KeyRing]:
+    """Opens the one key ring of this test, anew with each call."""
+    return lambda: KeyRing.open(tmp_path / "keys", slots, os.urandom)
+
+
+@pytest.fixture
+def ring(open_ring: Callable[[], KeyRing]) -> KeyRing:
+    return open_ring()
+
+
+@pytest.fixture
+def keeper(clock: FixedClock) -> TimeKeeper:
+    """Knows the time of `clock`, in a boot of long ago."""
+    keeper = TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
+    keeper.tick()
+    return keeper
 
 
 @pytest.fixture(scope="session")

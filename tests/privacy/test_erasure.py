@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ from privacy.audit import verify_log
 from privacy.erasure import Eraser
 from privacy.errors import ReceiptInvalid, StoreBroken
 from privacy.journal import Journal
+from privacy.keyring import KeyRing
 from privacy.merkle import EMPTY_ROOT
 from privacy.orders import Form, PurgeOrder, verify_order
 from privacy.receipts import LogPosition, OrderReference, Receipt, StoreLine, sign_receipt, verify_receipt
 from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
-from privacy.store import Barrier, Disk, Erasure
+from privacy.store import Barrier, Disk, Erasure, Exemption
 
 GATEWAY = "gw-1/1"
 START = LogPosition(size=0, root=EMPTY_ROOT.hex())
@@ -32,7 +34,13 @@ class Shelf:
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
         self.hidden: dict[str, Item] = {}
+        self.held: set[str] = set()
+        self.held_until: datetime | None = None
+        self.lost_track = 0
         self.fail_after: int | None = None
+        self.erased_in: list[int] = []
+        """How many changes of keys were open with each call of `erase`."""
+        self.changes = 0
 
     def put(self, id_: str, at: datetime | None, camera: str = "front") -> None:
         self.items[id_] = Item(id_, RecordClass.SNAPSHOT, at, camera=camera)
@@ -40,18 +48,32 @@ class Shelf:
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         return (i for i in list(self.items.values()) if scope.covers(i) and (i.at is None or i.at < before))
 
+    def count(self, scope: Scope, before: datetime) -> int:
+        return sum(1 for _ in self.find(scope, before))
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        self.changes += 1
+        yield
+        self.changes -= 1
+
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        found = list(self.find(scope, before))
+        self.erased_in.append(self.changes)
+        every = list(self.find(scope, before))
+        found = [item for item in every if item.id not in self.held]
+        left = len(every) - len(found)
         for item in found:
             if self.fail_after is not None:
                 self.fail_after -= 1
                 if self.fail_after < 0:
                     raise StoreBroken("read-only")
             del self.items[item.id]
-        return Erasure(len(found), len(found), 0)
+        exemptions = (Exemption(reason="hold", count=left, due=self.held_until),) if left and self.held_until else ()
+        return Erasure(len(every), len(found), left + self.lost_track, {"assigned": len(every)}, exemptions)
 
-    def scan(self, scope: Scope, before: datetime) -> int:
-        return sum(1 for _ in self.find(scope, before)) + len(self.hidden)
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        yield self.count(scope, before)
+        yield len(self.hidden)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         return iter(())
@@ -63,16 +85,20 @@ class Shelf:
 class Bench:
     """A journal, a store and an eraser, that can be started again as after a crash."""
 
-    def __init__(self, root: Path, keys: Keys, key: SigningKey, clock: Any) -> None:
+    def __init__(
+        self, root: Path, keys: Keys, key: SigningKey, clock: Any, open_ring: Callable[[], KeyRing]
+    ) -> None:
+        self.open_ring = open_ring
         self.path, self.keys, self.key, self.clock = root / "journal", keys, key, clock
         self.shelf = Shelf()
         self.disk = Disk()
         self.barrier = Barrier(clock)
         self.seen: list[tuple[str, str]] = []
+        self.time_known = True
         self.start()
 
     def start(self) -> None:
-        self.journal = Journal(self.path, self.keys)
+        self.journal = Journal(self.path, self.keys, self.open_ring())
         self.eraser = Eraser(
             stores=[self.shelf],
             journal=self.journal,
@@ -83,6 +109,8 @@ class Bench:
             disk=self.disk,
             clock=self.clock,
             observe=self.observe,
+            change=self.shelf.change,
+            time_known=lambda: self.time_known,
         )
 
     async def observe(self, order: PurgeOrder, kind: str, _receipt: Receipt) -> None:
@@ -98,8 +126,10 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, keys: Keys, gateway_key: SigningKey, clock: Any) -> AsyncIterator[Bench]:
-    made = Bench(tmp_path, keys, gateway_key, clock)
+async def bench(
+    tmp_path: Path, keys: Keys, gateway_key: SigningKey, clock: Any, open_ring: Callable[[], KeyRing]
+) -> AsyncIterator[Bench]:
+    made = Bench(tmp_path, keys, gateway_key, clock, open_ring)
     yield made
     made.disk.close()
 
@@ -190,11 +220,106 @@ async def test_no_verified_receipt_over_something_that_still_opens(bench: Bench,
     assert bench.seen.count((purge.id, "erased")) == 1
 
 
+async def test_what_is_under_a_hold_is_named_and_the_order_waits_for_its_end(
+    bench: Bench, order: Any, clock: Any
+) -> None:
+    for name in ("held", "free"):
+        bench.shelf.put(name, at(clock, hours=1))
+    bench.shelf.held, bench.shelf.held_until = {"held"}, at(clock, days=-30)
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    assert set(bench.shelf.items) == {"held"}
+    receipts = bench.receipts(purge.id)
+    assert list(receipts) == ["erased"], "nothing is verified while something can be read"
+    assert not receipts["erased"].complete
+    line = receipts["erased"].stores[0]
+    assert (line.found, line.erased, line.left) == (2, 1, 1)
+    assert line.exemptions == (Exemption(reason="hold", count=1, due=bench.shelf.held_until),)
+    assert bench.journal.unfinished() == [purge]
+    assert not bench.barrier.admits(Item("held", RecordClass.SNAPSHOT, at(clock, hours=1), camera="front"))
+
+    bench.start()
+    await bench.finish()
+    assert list(bench.receipts(purge.id)) == ["erased"], "the same again while it is held"
+    bench.shelf.held.clear()
+    await bench.finish()
+    receipts = bench.receipts(purge.id)
+    assert list(receipts) == ["erased", "verified"]
+    assert receipts["verified"].complete
+    assert bench.shelf.items == {}
+    assert bench.journal.unfinished() == []
+
+
+async def test_the_end_of_a_hold_wakes_the_service(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.put("held", at(clock, hours=1))
+    bench.shelf.held, bench.shelf.held_until = {"held"}, at(clock, days=-30)
+    await bench.eraser.admit(order())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        service = group.create_task(bench.eraser.run())
+        while not bench.seen:
+            await asyncio.sleep(0.01)
+        bench.shelf.held.clear()
+        bench.eraser.wake()
+        while len(bench.seen) < 2:
+            await asyncio.sleep(0.01)
+        service.cancel()
+    assert bench.shelf.items == {}
+
+
+async def test_an_order_that_waits_is_tried_again_by_itself(
+    bench: Bench, order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("privacy.erasure.LONGEST_WAIT", timedelta(seconds=0.02))
+    bench.shelf.put("held", at(clock, hours=1))
+    bench.shelf.held, bench.shelf.held_until = {"held"}, at(clock, days=-30)
+    await bench.eraser.admit(order())
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        service = group.create_task(bench.eraser.run())
+        while not bench.seen:
+            await asyncio.sleep(0.01)
+        bench.shelf.held.clear()
+        while len(bench.seen) < 2:
+            await asyncio.sleep(0.01)
+        service.cancel()
+
+
+async def test_what_is_left_for_no_reason_gets_no_receipt(bench: Bench, order: Any) -> None:
+    bench.shelf.lost_track = 1
+    purge = order()
+    await bench.eraser.admit(purge)
+    with pytest.raises(StoreBroken, match="for no reason"):
+        await bench.finish()
+    assert bench.receipts(purge.id) == {}
+
+
+async def test_the_stores_erase_inside_one_change_of_keys(bench: Bench, order: Any) -> None:
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    assert bench.shelf.erased_in == [1]
+    assert bench.shelf.changes == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_receipt_says_whether_the_time_is_known_and_by_what_a_subject_was_found(
+    bench: Bench, order: Any, clock: Any, *, known: bool
+) -> None:
+    bench.time_known = known
+    bench.shelf.put("old", at(clock, hours=1))
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    receipt = bench.receipts(purge.id)["erased"]
+    assert receipt.time_known is known
+    assert receipt.stores[0].by == {"assigned": 1}
+
+
 async def test_after_the_verified_receipt_the_text_of_the_order_is_dead(bench: Bench, order: Any, keys: Keys) -> None:
     purge = order(scope=Scope(subjects=("person-kari",)))
     await bench.eraser.admit(purge)
     await bench.finish()
-    again = Journal(bench.path, keys)
+    again = Journal(bench.path, keys, bench.open_ring())
     texts = b"".join(payload for _, payload in again._log.replay())
     assert b"person-kari" not in texts
     assert purge.jws.encode() not in texts
@@ -210,7 +335,7 @@ async def test_acknowledgements_are_kept(bench: Bench, order: Any, keys: Keys) -
     assert bench.journal.acknowledge(purge.id, "erased")
     assert not bench.journal.acknowledge(purge.id, "erased")
     assert not bench.journal.acknowledge("unknown", "erased")
-    again = Journal(bench.path, keys)
+    again = Journal(bench.path, keys, bench.open_ring())
     assert [(r.kind, r.acknowledged) for r in again.receipts()] == [("erased", True), ("verified", False)]
 
 

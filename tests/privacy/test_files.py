@@ -14,11 +14,10 @@ UNFINISHED = [
     "receipt-public.jwk.new",
     "local-issuer.jwk.new",
     "journal.new",
-    "devices.new",
-    f"operation-log/{'0a' * 16}.log.new",
-    "spool/0000000001.log.new",
+    "keys/table.a.new",
+    "keys/table.b.new",
+    *(f"{folder}/{'0a' * 16}.log.new" for folder in ("operation-log", "spool", "devices", "tags", "holds")),
     "spool/state.new",
-    f"snapshots/0a/{'0a' * 16}.new",
 ]
 NOT_OURS = [
     "root.key",
@@ -27,7 +26,12 @@ NOT_OURS = [
     "journal.new.new",
     "spool/root.key.new",
     "elsewhere/journal.new",
-    f"snapshots/0a/{'0A' * 16}.new",
+    "keys/slots.new",
+    "keys/table.c.new",
+    "spool/0000000001.log.new",
+    f"holds/{'0A' * 16}.log.new",
+    f"vault/segments/{'0a' * 16}.new",
+    "vault/index.new",
     ".new",
 ]
 
@@ -52,14 +56,15 @@ def test_what_is_unfinished_goes_and_nothing_else(tmp_path: Path) -> None:
 def test_links_are_neither_followed_nor_removed(tmp_path: Path) -> None:
     state, elsewhere = tmp_path / "state", tmp_path / "elsewhere"
     state.mkdir()
-    planted(elsewhere, ["0000000001.log.new", "target"])
+    unfinished = f"{'0a' * 16}.log.new"
+    planted(elsewhere, [unfinished, "target"])
     (state / "spool").symlink_to(elsewhere)
     (state / "journal.new").symlink_to(elsewhere / "target")
-    (state / "devices.new").mkdir()
+    (state / "receipt.jwk.new").mkdir()
     os.mkfifo(state / "root.key.new")
     assert sweep(state) == 0
-    assert files(elsewhere) == {"0000000001.log.new", "target"}
-    assert {path.name for path in state.iterdir()} == {"spool", "journal.new", "devices.new", "root.key.new"}
+    assert files(elsewhere) == {unfinished, "target"}
+    assert {path.name for path in state.iterdir()} == {"spool", "journal.new", "receipt.jwk.new", "root.key.new"}
 
 
 def test_a_medium_that_refuses_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 
 from privacy.audit import verify_log
-from privacy.journal import PURPOSE, Journal
+from privacy.errors import StoreBroken
+from privacy.journal import KIND, PURPOSE, Journal
+from privacy.keyring import KeyRing
 from privacy.orders import PurgeOrder, verify_order
 from privacy.receipts import Kind, OrderReference, Receipt, sign_receipt
 from privacy.seal import Keys
@@ -44,8 +46,8 @@ def issue(gateway_key: SigningKey, clock: Any) -> Callable[[Journal, PurgeOrder,
 
 
 @pytest.fixture
-def reopened(tmp_path: Path, keys: Keys) -> Callable[[], Journal]:
-    return lambda: Journal(tmp_path / "journal", keys)
+def reopened(tmp_path: Path, keys: Keys, open_ring: Callable[[], KeyRing]) -> Callable[[], Journal]:
+    return lambda: Journal(tmp_path / "journal", keys, open_ring())
 
 
 @pytest.fixture
@@ -54,16 +56,32 @@ def lines(tmp_path: Path, keys: Keys) -> Callable[[], SealedLog]:
     return lambda: SealedLog(tmp_path / "journal", keys.seal(PURPOSE), PURPOSE.encode())
 
 
-def spoil_first(lines: SealedLog, jws: str) -> None:
-    """As if a later version had written the first intent."""
-    spoilt = msgspec.json.encode({"type": "intent", "jws": jws})
-    lines.rewrite(lambda sequence, old: old if sequence else spoilt)
+Spoil = Callable[[str], None]
+
+
+@pytest.fixture
+def spoil_first(lines: Callable[[], SealedLog], open_ring: Callable[[], KeyRing]) -> Spoil:
+    """As if a later version had written another text into the first intent, under its key."""
+
+    def spoil(text: str) -> None:
+        def spoilt(sequence: int, old: bytes) -> bytes:
+            if sequence:
+                return old
+            intent = msgspec.json.decode(old)
+            ring = open_ring()
+            entry = ring.entries(KIND)[bytes.fromhex(intent["key"])]
+            sealed = ring.seal(entry).close(text.encode(), b"portvakt/v1/order")
+            return msgspec.json.encode({**intent, "sealed": sealed})
+
+        lines().rewrite(spoilt)
+
+    return spoil
 
 
 @pytest.mark.parametrize("jws", ["", "a.b.c", "e30.e30.e30", "a.!.c", "e30.W10.", "\\u00e6.\\u00e6.\\u00e6"])
 def test_an_intent_that_cannot_be_read_costs_itself_alone(
     reopened: Callable[[], Journal],
-    lines: Callable[[], SealedLog],
+    spoil_first: Spoil,
     verified: Verified,
     caplog: pytest.LogCaptureFixture,
     jws: str,
@@ -72,7 +90,7 @@ def test_an_intent_that_cannot_be_read_costs_itself_alone(
     journal = reopened()
     journal.admit(first)
     journal.admit(second)
-    spoil_first(lines(), jws)
+    spoil_first(jws)
     with caplog.at_level(logging.WARNING):
         again = reopened()
     (told,) = caplog.records
@@ -84,26 +102,30 @@ def test_an_intent_that_cannot_be_read_costs_itself_alone(
 
 
 def test_closing_passes_over_what_cannot_be_read(
-    reopened: Callable[[], Journal], lines: Callable[[], SealedLog], verified: Verified, issue: Callable[..., None]
+    reopened: Callable[[], Journal],
+    lines: Callable[[], SealedLog],
+    spoil_first: Spoil,
+    verified: Verified,
+    issue: Callable[..., None],
 ) -> None:
     first, second = verified(), verified()
     journal = reopened()
     journal.admit(first)
     journal.admit(second)
-    spoil_first(lines(), "from.a.later version")
+    spoil_first("from.a.later version")
     again = reopened()
     issue(again, second, "erased")
     issue(again, second, "verified")
     again.close()
     assert again.unfinished() == []
     payloads = [payload for _, payload in lines().replay()]
-    assert msgspec.json.decode(payloads[0])["jws"] == "from.a.later version"
+    assert msgspec.json.decode(payloads[0])["type"] == "intent"
 
 
 @pytest.mark.parametrize("kinds", [["erased"], ["erased", "verified"]])
 def test_receipts_outlive_the_intent_that_cannot_be_read(
     reopened: Callable[[], Journal],
-    lines: Callable[[], SealedLog],
+    spoil_first: Spoil,
     verified: Verified,
     issue: Callable[..., None],
     kinds: list[Kind],
@@ -113,7 +135,7 @@ def test_receipts_outlive_the_intent_that_cannot_be_read(
     journal.admit(first)
     for kind in kinds:
         issue(journal, first, kind)
-    spoil_first(lines(), "")
+    spoil_first("")
     again = reopened()
     assert again.admit(first) == (kinds == ["erased"]), "without a verified receipt it is carried out after all"
     again.admit(second)
@@ -137,3 +159,69 @@ def test_a_line_of_a_kind_that_is_not_known_is_passed_over(reopened: Callable[[]
     again = reopened()
     assert len(again.unfinished()) == 1
     assert list(again.receipts()) == []
+
+
+@pytest.mark.parametrize("key", ["", "00", "zz", "00" * 16])
+def test_an_intent_whose_key_is_not_there_costs_itself_alone(
+    reopened: Callable[[], Journal], lines: Callable[[], SealedLog], verified: Verified, key: str
+) -> None:
+    first, second = verified(), verified()
+    journal = reopened()
+    journal.admit(first)
+    journal.admit(second)
+    lines().rewrite(lambda n, old: old if n else msgspec.json.encode({**msgspec.json.decode(old), "key": key}))
+    again = reopened()
+    assert [order.id for order in again.unfinished()] == [second.id]
+    assert again.admit(first)
+
+
+def test_the_text_of_an_order_dies_with_its_key(
+    reopened: Callable[[], Journal], open_ring: Callable[[], KeyRing], verified: Verified, issue: Callable[..., None]
+) -> None:
+    journal, order, other = reopened(), verified(), verified()
+    journal.admit(order)
+    journal.admit(other)
+    stale = {entry.key for entry in open_ring().entries(KIND).values()}
+    assert len(stale) == 2
+    issue(journal, order, "erased")
+    issue(journal, order, "verified")
+    journal.close()
+    (left,) = open_ring().entries(KIND).values()
+    assert left.info == other.id.encode()
+    assert left.key in stale
+
+
+def test_a_key_whose_intent_was_never_written_dies_with_the_next_start(
+    reopened: Callable[[], Journal], open_ring: Callable[[], KeyRing], verified: Verified
+) -> None:
+    order = verified()
+    reopened().admit(order)
+    ring = open_ring()
+    ring.add(KIND, b"cut short")
+    ring.sync()
+    reopened()
+    assert [entry.info for entry in open_ring().entries(KIND).values()] == [order.id.encode()]
+
+
+def test_what_a_full_medium_keeps_alive_dies_later(
+    reopened: Callable[[], Journal],
+    open_ring: Callable[[], KeyRing],
+    verified: Verified,
+    issue: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    journal, order = reopened(), verified()
+    journal.admit(order)
+    issue(journal, order, "erased")
+    issue(journal, order, "verified")
+    with monkeypatch.context() as patch:
+        patch.setattr(KeyRing, "change", raising)
+        with pytest.raises(StoreBroken):
+            journal.close()
+        assert reopened().unfinished() == [], "it starts all the same"
+    reopened()
+    assert not open_ring().entries(KIND)
+
+
+def raising(_ring: KeyRing) -> None:
+    raise StoreBroken("no space left")

@@ -24,21 +24,24 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from privacy import files, sealed_log
+from privacy import files, key_files, sealed_log
 from privacy.audit import verify_log
 from privacy.entries import About, Entry
 from privacy.erasure import Eraser
 from privacy.errors import StoreBroken
 from privacy.journal import Journal
+from privacy.keyring import KeyRing
+from privacy.keystore.contract import Held, Slot
 from privacy.operation_log import OperationLog
 from privacy.orders import Claims, Form, Ground, PurgeOrder, sign_order, verify_order
 from privacy.receipts import Kind, Receipt
-from privacy.records import Item, RecordClass, Scope
+from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.redaction.line import redacted
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.spool import Spool
 from privacy.store import Barrier, Disk
+from privacy.timekeeping import TimeKeeper
 
 T = TypeVar("T")
 
@@ -140,11 +143,32 @@ class Medium:
 
         with (
             mock.patch.object(files, "os", self),
+            mock.patch.object(key_files, "os", self),
             mock.patch.object(sealed_log, "os", self),
             mock.patch.object(Path, "replace", faulty_replace),
             mock.patch.object(Path, "unlink", faulty_unlink),
         ):
             yield
+
+
+class Slots:
+    """A root in memory. What befalls a root, its own suite tries."""
+
+    tier = Tier.HARDWARE_SLOT
+    secret_bytes = 32
+    where = "two slots in memory"
+
+    def __init__(self) -> None:
+        self._held: dict[int, Held | None] = {}
+
+    def read(self, slot: Slot) -> Held | None:
+        return self._held.get(slot)
+
+    def write(self, slot: Slot, held: Held) -> None:
+        self._held[slot] = held
+
+    def destroy(self, slot: Slot) -> None:
+        self._held[slot] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +202,7 @@ class House(RuleBasedStateMachine):
         self.disk = Disk()
         self.stack.callback(self.disk.close)
         self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        self.slots = Slots()
         self.keys = Keys(bytes(32))
         self.numbers = itertools.count(1)
         self.given: list[Given] = []
@@ -202,10 +227,12 @@ class House(RuleBasedStateMachine):
     def start(self) -> None:
         """The first start, and each after it."""
         self.barrier = Barrier(self)
-        self.journal = Journal(self.folder / "journal", self.keys)
+        self.ring = KeyRing.open(self.folder / "keys", self.slots, os.urandom)
+        self.journal = Journal(self.folder / "journal", self.keys, self.ring)
+        keeper = TimeKeeper(self, bytes(16), lambda: True, lambda: None, lambda _note: None)
         self.stores = (
-            OperationLog(self.folder / "operation-log", self.keys, LIMIT),
-            Spool(self.folder / "spool", self.keys, LIMIT),
+            OperationLog(self.folder / "operation-log", self.ring, keeper, LIMIT),
+            Spool(self.folder / "spool", self.keys, self.ring, keeper, LIMIT),
         )
         self.eraser = Eraser(
             stores=self.stores,
@@ -217,6 +244,7 @@ class House(RuleBasedStateMachine):
             disk=self.disk,
             clock=self,
             observe=self.observe,
+            change=self.ring.change,
         )
 
     async def observe(self, order: PurgeOrder, kind: Kind, receipt: Receipt) -> None:

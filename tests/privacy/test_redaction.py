@@ -28,6 +28,7 @@ from privacy.redaction.engine import Detector, Finding, Match
 from privacy.redaction.household import Registry
 from privacy.redaction.labels import Label
 from privacy.redaction.line import RedactedLine
+from privacy.redaction.pseudonyms import derived
 from privacy.redaction.redactor import FAILED, Redactor
 
 KEY = bytes(range(32))
@@ -36,7 +37,7 @@ NOW = datetime(2026, 3, 1, 12, 30, 59, 999_999, tzinfo=UTC)
 
 @pytest.fixture
 def redactor(clock: Clock) -> Redactor:
-    return Redactor(KEY, Registry(), clock)
+    return Redactor(derived(KEY), Registry(), clock)
 
 
 def parsed(line: RedactedLine) -> dict[str, Any]:
@@ -102,7 +103,7 @@ def test_the_leak_test_catches_an_open_allow_list(redactor: Redactor, monkeypatc
 
 
 def test_the_leak_test_catches_a_missing_detector(clock: Clock) -> None:
-    blind = Redactor(KEY, Registry(), clock, [d for d in DETECTORS if d.rule != "email"])
+    blind = Redactor(derived(KEY), Registry(), clock, [d for d in DETECTORS if d.rule != "email"])
     assert leaks(blind, EveryHandling) == ["text"]
 
 
@@ -135,7 +136,7 @@ def broken(_match: Match, _data: bytes) -> Finding | None:
 
 
 def test_what_cannot_be_redacted_does_not_leave(clock: Clock) -> None:
-    redactor = Redactor(KEY, Registry(), clock, [*DETECTORS, Detector("broken", b"secret", broken)])
+    redactor = Redactor(derived(KEY), Registry(), clock, [*DETECTORS, Detector("broken", b"secret", broken)])
     line = redactor.entry(ServiceDown(NOW, "modbus", "secret of kari@canary.no"))
     assert parsed(line) == {"event": "service_down", "error": FAILED}
     assert redactor.line("secret of kari@canary.no").text == f"<line> {FAILED}"
@@ -202,7 +203,7 @@ def test_a_typed_field_and_free_text_share_the_token(redactor: Redactor) -> None
 def test_tokens_last_a_day_and_differ_between_values_and_households(redactor: Redactor, clock: Any) -> None:
     first = token(redactor, "192.168.1.20")
     assert token(redactor, "192.168.1.21") != first
-    assert token(Redactor(bytes(32), Registry(), clock), "192.168.1.20") != first
+    assert token(Redactor(derived(bytes(32)), Registry(), clock), "192.168.1.20") != first
     clock.move(hours=11, minutes=59)
     assert token(redactor, "192.168.1.20") == first
     clock.move(minutes=1)

@@ -6,6 +6,7 @@ import pytest
 from privacy.clock import SystemClock
 from privacy.errors import RedactionRefused
 from privacy.redaction.household import Registry
+from privacy.redaction.pseudonyms import derived
 from privacy.redaction.redactor import Redactor
 
 REGISTRY = {
@@ -42,7 +43,7 @@ REGISTRY = {
 def redactor(tmp_path_factory: pytest.TempPathFactory) -> Redactor:
     path = tmp_path_factory.mktemp("registry") / "registry.json"
     path.write_text(json.dumps(REGISTRY), encoding="utf-8")
-    return Redactor(bytes(32), Registry.read(path), SystemClock())
+    return Redactor(derived(bytes(32)), Registry.read(path), SystemClock())
 
 
 NAMES = [
@@ -92,7 +93,7 @@ def test_what_only_resembles_them_stays(redactor: Redactor, text: str) -> None:
 
 
 def test_a_new_registry_replaces_the_old_one(redactor: Redactor) -> None:
-    fresh = Redactor(bytes(32), Registry(), SystemClock())
+    fresh = Redactor(derived(bytes(32)), Registry(), SystemClock())
     assert fresh.line("Kåre").text == "Kåre"
     fresh.know(Registry(ssids=["Kåre"]))
     assert fresh.line("Kåre").text.startswith("<ssid:")
@@ -117,7 +118,7 @@ def test_a_missing_registry_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_large_registry_works_and_one_beyond_the_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = Redactor(bytes(32), Registry(serials=[f"SN-{i:06}" for i in range(2_000)]), SystemClock())
+    large = Redactor(derived(bytes(32)), Registry(serials=[f"SN-{i:06}" for i in range(2_000)]), SystemClock())
     assert large.line("sn-001999").text.startswith("<serial:")
     monkeypatch.setattr("privacy.redaction.engine.MEMORY_BUDGETS", (1 << 16,))
     with pytest.raises(RedactionRefused, match="more than the matching engine can hold"):

@@ -63,10 +63,13 @@ def test_pip_brings_uv() -> None:
     assert list(lock("uv")) == ["uv"]
 
 
-def test_every_extra_is_in_the_demos() -> None:
-    """So that the demo's lock pins everything that a gateway can be asked to carry."""
+def test_every_extra_is_pinned() -> None:
+    """The demo's lock pins what a gateway can be asked to carry; what it would have to compile, the dev lock."""
     demo = {requirement.name for requirement in wanted(EXTRAS["demo"])}
-    assert all(requirement.name in demo for extra in EXTRAS.values() for requirement in wanted(extra))
+    compiled = {requirement.name for requirement in wanted(EXTRAS["tpm"])}
+    every = {requirement.name for extra in EXTRAS.values() for requirement in wanted(extra)}
+    assert every == demo | compiled
+    assert compiled <= lock("dev").keys()
 
 
 def test_the_peers_come_from_no_index_in_particular() -> None:

@@ -1,9 +1,11 @@
 // The page: what the gateway says, kept current, in the reader's language.
 import { html, render, useEffect, useRef, useState } from "./html.js";
 import { Cameras } from "./cameras.js";
+import { UnknownTime } from "./clock.js";
 import { Page, Time, usePage } from "./context.js";
 import { Devices } from "./devices.js";
 import { Header } from "./header.js";
+import { Holds } from "./holds.js";
 import { follow } from "./live.js";
 import { Log } from "./log.js";
 import { Receipts } from "./receipts.js";
@@ -51,10 +53,14 @@ function App() {
     </div>
     <main id="main" tabindex="-1" class=${house?.connected ? "" : "stale"}>
       ${state
-        ? html`<${Problems} state=${state} />
+        ? html`<${UnknownTime} time=${state.time} />
+            <${Problems} state=${state} />
             <${Devices} devices=${state.devices} found=${state.found} />
             <${Cameras} cameras=${state.cameras} snapshots=${state.snapshots} receipts=${state.receipts} />
-            <${Receipts} receipts=${state.receipts} />
+            <div class="beside">
+              <${Holds} holds=${state.holds} names=${namesOf(state)} />
+              <${Receipts} receipts=${state.receipts} />
+            </div>
             <${Log} lines=${state.log} />`
         : !house && html`<p class="empty">${words.say("loading")}</p>`}
     </main>
@@ -68,6 +74,11 @@ function NoContact({ since, ever }) {
   return html`<p class="notice bad">
     <b>${words.say("contact.lost")} <${Time} at=${since} />.</b> ${words.say(ever ? "contact.stale" : "contact.trying")}
   </p>`;
+}
+
+/** What people call a camera or device, by its id; the id itself of one that is here no more. */
+function namesOf({ cameras, devices }) {
+  return (id) => [...cameras, ...devices].find((each) => each.id === id)?.name ?? id;
 }
 
 /** One sentence for screen readers on what changed by itself; readings are not news. */

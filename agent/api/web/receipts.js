@@ -44,8 +44,9 @@ function Order({ receipts, newest }) {
 
 function Outcome({ receipt }) {
   const { words } = usePage();
-  const good = sum(receipt.stores, "left") === 0 && receipt.signature_valid;
-  return html`<span class=${`badge ${good ? "good" : "bad"}`}>${words.say(`receipt.${receipt.kind}`)}</span>`;
+  const look = receipt.signature_valid ? { yes: "good", held: "warn", no: "bad" }[end(receipt.stores)] : "bad";
+  const said = look === "warn" ? "receipt.left_held" : `receipt.${receipt.kind}`;
+  return html`<span class=${`badge ${look}`}>${words.say(said)}</span>`;
 }
 
 /** Receipts with the same numbers, in one: each with its tick and its time. */
@@ -56,14 +57,21 @@ function Receipt({ receipts, open }) {
   return html`<div class="receipt">
     <ul class="steps">
       ${receipts.map(
-        (each) => html`<li key=${each.kind} class=${sum(stores, "left") === 0 ? "yes" : "no"}>
+        (each) => html`<li key=${each.kind} class=${end(stores)}>
           <b>${words.say(`receipt.${each.kind}`)}</b> <${Time} at=${each.at} seconds />
         </li>`,
       )}
     </ul>
     ${counted(stores).map(
       ([key, some]) => html`<p key=${key}>
-        ${words.say(`receipt.sum.${key}`, { found: sum(some, "found"), erased: sum(some, "erased"), left: sum(some, "left") })}
+          ${words.say(`receipt.sum.${key}`, { found: sum(some, "found"), erased: sum(some, "erased"), left: sum(some, "left") })}
+        </p>
+        <${Ways} stores=${some} />`,
+    )}
+    ${exempted(stores).map(
+      (each) => html`<p key=${`${each.reason} ${each.due}`} class="left-held">
+        ${words.say("receipt.held", { n: each.count, reason: words.sayIfKnown(`hold.${each.reason}`, each.reason) })}
+        ${" "}<${Time} at=${each.due} />.
       </p>`,
     )}
     <ul class="proofs">
@@ -80,6 +88,13 @@ function Receipt({ receipts, open }) {
       <${Stores} stores=${stores} />
     </details>
   </div>`;
+}
+
+/** By which of the ways to concern somebody pictures were found; one may be found by several. */
+function Ways({ stores }) {
+  const { words } = usePage();
+  const found = ways(stores).map(([way, n]) => words.say(`receipt.by.${way}`, { n }));
+  return found.length > 0 && html`<p class="fine ways">${words.say("receipt.found_by")} ${found.join(" ")}</p>`;
 }
 
 /** Said once where it is the same of all of them, else of each by its name. */
@@ -108,13 +123,37 @@ function Stores({ stores }) {
             <th scope="row">${words.sayIfKnown(`store.${each.store}`, each.store)}</th>
             <td>${words.value(each.found)}</td>
             <td>${words.value(each.erased)}</td>
-            <td class=${each.left > 0 ? "bad" : ""}>${words.value(each.left)}</td>
+            <td class=${end([each]) === "no" ? "bad" : ""}>${words.value(each.left)}</td>
             <td>${each.tier}</td>
           </tr>`,
         )}
       </tbody>
     </table>
     ${tiers.map((tier) => html`<p class="tier" key=${tier}><b>${tier}</b>: ${words.say(`tier.${tier}`)}</p>`)}`;
+}
+
+/** How it ended: nothing left, no more left than is held, or something else. */
+function end(stores) {
+  const left = sum(stores, "left");
+  if (left === 0) return "yes";
+  return left === sum(stores.flatMap((each) => each.exemptions), "count") ? "held" : "no";
+}
+
+/** Each way to concern somebody by which any were found, and how many. */
+function ways(stores) {
+  return ["assigned", "tagged", "claimed"]
+    .map((way) => [way, stores.reduce((total, each) => total + (each.by[way] ?? 0), 0)])
+    .filter(([, n]) => n > 0);
+}
+
+/** What was left for a reason: how much, why and until when, over all stores. */
+function exempted(stores) {
+  const all = new Map();
+  for (const { reason, due, count } of stores.flatMap((each) => each.exemptions)) {
+    const key = `${reason} ${due}`;
+    all.set(key, { reason, due, count: count + (all.get(key)?.count ?? 0) });
+  }
+  return [...all.values()];
 }
 
 const sum = (stores, key) => stores.reduce((total, each) => total + each[key], 0);

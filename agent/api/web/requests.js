@@ -31,6 +31,8 @@ export const command = (device, capability, value) => ask("POST", `/api/devices/
 export const removeDevice = (device) => ask("DELETE", `/api/devices/${id(device)}`);
 export const adopt = (found, code) => ask("POST", `/api/found/${id(found.id)}/adopt`, { family: found.family, code });
 export const erasePictures = (camera) => ask("POST", "/api/erase", { scope: { classes: ["snapshot"], cameras: [camera] } });
+export const release = (hold) => ask("DELETE", `/api/holds/${id(hold)}`);
+export const confirmTime = (at) => ask("POST", "/api/time", { at });
 
 export const imageOf = (snapshot) => `/api/snapshots/${id(snapshot.id)}/image`;
 export const thumbnailOf = (snapshot) => `/api/snapshots/${id(snapshot.id)}/thumbnail`;

@@ -41,6 +41,7 @@ export class Words {
     this.clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
     this.exact = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
     this.day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+    this.whole = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
   }
 
   /** The sentence `key`, its `{names}` filled in; with `n`, the form that the language wants for that number. */
@@ -63,6 +64,11 @@ export class Words {
     const date = new Date(time);
     const clock = (seconds ? this.exact : this.clock).format(date);
     return date.toDateString() === new Date().toDateString() ? clock : `${this.day.format(date)} ${clock}`;
+  }
+
+  /** A time with all of its date, for who has to say whether it is right. */
+  moment(time) {
+    return this.whole.format(new Date(time));
   }
 
   /** A span in its two largest units: `4 min 12 s`. */

@@ -21,6 +21,8 @@ from privacy.clock import SystemClock
 from privacy.erasure import Eraser
 from privacy.errors import StoreBroken
 from privacy.journal import IssuedReceipt, Journal
+from privacy.keyring import KeyRing
+from privacy.keystore.slot_file import SlotFile
 from privacy.orders import PurgeOrder
 from privacy.receipts import Kind, Receipt
 from privacy.records import Item, RecordClass, Scope, Tier
@@ -53,8 +55,11 @@ class Shelf:
         self.items = [item for item in self.items if item not in found]
         return Erasure(len(found), len(found), 0)
 
-    def scan(self, scope: Scope, before: datetime) -> int:
+    def count(self, scope: Scope, before: datetime) -> int:
         return sum(1 for _ in self.find(scope, before))
+
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        yield self.count(scope, before)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         return iter(())
@@ -77,7 +82,8 @@ class House:
         clock, self.disk, keys = SystemClock(), Disk(), Keys(bytes(32))
         self.gateway = settings.client_id
         self.key = SigningKey.open_or_create(folder / "receipt.key", keys.seal("receipt-key"))
-        self.journal = Journal(folder / "journal", keys)
+        ring = KeyRing.open(folder / "keys", SlotFile(folder / "slots", create=True), os.urandom)
+        self.journal = Journal(folder / "journal", keys, ring)
         self.shelf = Shelf()
         self.spool: list[Lines] = []
         self.up: list[bool] = []
@@ -94,6 +100,7 @@ class House:
             disk=self.disk,
             clock=clock,
             observe=self._receipt_issued,
+            change=ring.change,
         )
         self.desk = OrderDesk(
             audience=f"{self.gateway}/1",

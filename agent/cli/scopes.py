@@ -1,0 +1,89 @@
+"""The options that say which records: one scope language for erasure and hold."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from agent.cli import output
+from agent.cli.outcome import usage
+from privacy.records import RecordClass, Scope
+
+Cameras = Annotated[list[str] | None, typer.Option("--camera", metavar="ID", help="A camera's id; may be given again.")]
+DeviceIds = Annotated[
+    list[str] | None, typer.Option("--device", metavar="ID", help="A device's id; may be given again.")
+]
+Subjects = Annotated[
+    list[str] | None, typer.Option("--subject", metavar="ID", help="A person's id; may be given again.")
+]
+Classes = Annotated[
+    list[RecordClass] | None,
+    typer.Option("--class", metavar="CLASS", help="A record class of `portvakt inventory`; may be given again."),
+]
+Start = Annotated[
+    str | None, typer.Option("--from", metavar="TIME", help="From this time on, such as 2026-01-31T08:00+01:00.")
+]
+End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Up to this time, not included.")]
+Everything = Annotated[bool, typer.Option("--everything", help="All there is, of everybody.")]
+
+
+def scope_of(  # noqa: PLR0913 - the options above
+    *,
+    camera: list[str] | None,
+    device: list[str] | None,
+    subject: list[str] | None,
+    record_class: list[RecordClass] | None,
+    start: str | None,
+    end: str | None,
+    everything: bool,
+) -> Scope:
+    """What the options say.
+
+    Raises:
+        Refused: `usage`; they name nothing, or a time is none.
+    """
+    scope = Scope(
+        everything=everything,
+        classes=tuple(record_class or ()),
+        cameras=tuple(camera or ()),
+        devices=tuple(device or ()),
+        subjects=tuple(subject or ()),
+        start=moment(start, "--from"),
+        end=moment(end, "--to"),
+    )
+    if not scope.named:
+        raise usage("nothing is named", "say what, or --everything; see --help")
+    return scope
+
+
+def moment(text: str | None, option: str) -> datetime | None:
+    """A time that somebody typed; without a zone it is the time on their wall.
+
+    Raises:
+        Refused: `usage`; it is no time.
+    """
+    return None if text is None else time_of(text, option)
+
+
+def time_of(text: str, option: str) -> datetime:
+    """As `moment`, of what must be said."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except ValueError:
+        raise usage(f"{option} is not a time", "write it like 2026-01-31T08:00+01:00") from None
+
+
+def words(scope: Scope) -> str:
+    """A scope for people."""
+    if scope == Scope(everything=True):
+        return "EVERYTHING that is kept"
+    parts = [
+        *(f"class {name}" for name in scope.classes),
+        *(f"camera {name}" for name in scope.cameras),
+        *(f"device {name}" for name in scope.devices),
+        *(f"person {name}" for name in scope.subjects),
+    ]
+    times = [f"from {output.moment(scope.start)}"] * bool(scope.start) + [f"to {output.moment(scope.end)}"] * bool(
+        scope.end
+    )
+    return "what is kept of " + ", ".join([*(parts or ["everything"]), *times])

@@ -1,0 +1,233 @@
+"""Which segments there are, and where their pictures lie: from the key table, the index, and the writers.
+
+In memory stands one row a segment. What is known of single pictures lies in the index, but for segments that are not
+yet in it.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from camera.vault.file import HEAD_BYTES
+from camera.vault.folder import VaultFolder
+from camera.vault.index import Index
+from camera.vault.metadata import KIND, PagePlace, SegmentInfo
+from camera.vault.page import read_page
+from camera.vault.picture_keys import picture_key, picture_keys
+from camera.vault.record import Placed
+from camera.vault.segment import SegmentReader, SegmentWriter, whole_end
+from privacy.errors import SealBroken
+from privacy.keyring import Change, KeyEntry, KeyRing
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int], None]
+"""Told how many segments were read at this start, of how many that have to be."""
+
+
+def untold(_done: int, _total: int) -> None:
+    """Nobody watches."""
+
+
+@dataclass(slots=True)
+class Segment:
+    """A living segment: its key is in the table."""
+
+    entry: KeyEntry
+    info: SegmentInfo | None
+    """None where it cannot be read: then it is of any camera, of anyone, and of no known time."""
+    count: int
+    """How many pictures in it have keys."""
+
+    @property
+    def id(self) -> bytes:
+        return self.entry.id
+
+    @property
+    def page(self) -> PagePlace | None:
+        """Where its picture keys are, if it is partly erased."""
+        return self.info.page if self.info else None
+
+
+class Catalogue:
+    """Every method blocks.
+
+    Raises (all methods):
+        StoreBroken: the medium refused.
+    """
+
+    def __init__(self, root: Path, ring: KeyRing, progress: Progress = untold) -> None:
+        """Open what lies under `root`; read the segments that the index does not know, and cut their torn tails."""
+        self.segments = VaultFolder(root / "segments")
+        self.pages = VaultFolder(root / "pages")
+        self.index = Index(root / "index")
+        self.writers: dict[bytes, SegmentWriter] = {}
+        """Of segments that are not in the index yet, also where nothing is appended to them any more."""
+        self.ring = ring
+        self._told: set[bytes] = set()
+        self._rows: dict[bytes, Segment] = {}
+        self._generation = ring.generation
+        sizes = self.segments.sizes()
+        self.bytes = sum(sizes.values()) + self.pages.total()
+        """What lies on the disk, dead bytes included."""
+        self._load(sizes, progress)
+
+    def living(self) -> Mapping[bytes, Segment]:
+        """Every living segment by id, in the order of their birth; a view that must not be kept over a change."""
+        entries = self.ring.entries(KIND)
+        if self._generation != self.ring.generation or len(entries) != len(self._rows):
+            self._follow(entries)
+        return self._rows
+
+    def within(self, change: Change) -> list[Segment]:
+        """Every segment that lives after `change`, as it stands now."""
+        entries = change.entries()
+        return [_as(row, entry) for row in self.living().values() if (entry := entries.get(row.id))]
+
+    def born(self, entry: KeyEntry, info: SegmentInfo) -> Segment:
+        """A new segment, whose key was just added to the ring."""
+        segment = Segment(entry, info, 0)
+        self._rows[entry.id] = segment
+        return segment
+
+    def dead(self) -> tuple[list[bytes], list[bytes]]:
+        """The files that no entry names: of segments, and of pages."""
+        living = self.living()
+        named = {row.page.file_id for row in living.values() if row.page}
+        segments = [file_id for file_id in self.segments.ids() if file_id not in living]
+        return segments, [file_id for file_id in self.pages.ids() if file_id not in named]
+
+    def bury(self, segments: Sequence[bytes], pages: Sequence[bytes]) -> int:
+        """Unlink dead files; returns how many there were."""
+        self.index.drop(segments)
+        for segment_id in segments:
+            if writer := self.writers.pop(segment_id, None):
+                writer.close()
+        removed = self.segments.remove(segments) + self.pages.remove(pages)
+        self.bytes = self.segments.total() + self.pages.total()
+        return removed
+
+    def records(self, segment: Segment) -> Sequence[Placed | None]:
+        """Where the pictures of `ids` lie; None where one cannot be found in the file."""
+        placed = self._placed(segment)
+        if page := segment.page:
+            by_id = {record.id: record for record in placed}
+            return [by_id.get(record_id) for record_id in self._page(segment, page)]
+        return placed
+
+    def ids(self, segment: Segment) -> Sequence[bytes]:
+        """The ids of its pictures that have keys, in the order in which they were taken; opens no segment."""
+        if page := segment.page:
+            return list(self._page(segment, page))
+        if writer := self.writers.get(segment.id):
+            return [record.id for record in writer.placed]
+        ids = self.index.record_ids(segment.id)
+        return [record.id for record in self._placed(segment)] if ids is None else ids
+
+    def key_of(self, segment: Segment) -> Callable[[bytes], bytes | None]:
+        """Gives the picture key of a record id; None where it has none."""
+        if page := segment.page:
+            return self._page(segment, page).get
+        return partial(picture_key, segment.entry.key)
+
+    def keys(self, segment: Segment, ids: Sequence[bytes]) -> list[bytes]:
+        """The picture keys of `ids`, all of which have one."""
+        if page := segment.page:
+            keys = self._page(segment, page)
+            return [keys[record_id] for record_id in ids]
+        return picture_keys(segment.entry.key, ids)
+
+    def reader(self, segment: Segment) -> SegmentReader:
+        """Its file.
+
+        Raises:
+            SealBroken: it is not there, or another's.
+        """
+        return SegmentReader(self.segments.file(segment.id), self.ring.cipher)
+
+    def settle(self, segment_id: bytes) -> None:
+        """Put a segment to which nothing is appended any more into the index. Its bytes must be durable."""
+        writer = self.writers[segment_id]
+        self.index.put(segment_id, writer.size, writer.placed)
+        del self.writers[segment_id]
+        writer.close()
+
+    def close(self) -> None:
+        """Close the index."""
+        self.index.close()
+
+    # -- what is there
+
+    def _load(self, sizes: Mapping[bytes, int], progress: Progress) -> None:
+        entries = self.ring.entries(KIND)
+        known, counts = self.index.sizes(), self.index.counts()
+        unknown = []
+        for entry in entries.values():
+            row = self._rows[entry.id] = _row(entry, counts.get(entry.id, 0))
+            if entry.id not in sizes:
+                row.count = 0  # its key was durable before its first picture was
+            elif known.get(entry.id) != sizes[entry.id]:
+                unknown.append(row)
+        with self.index.batch():
+            self.index.drop(known.keys() - entries.keys())
+            for done, row in enumerate(unknown, 1):
+                placed = self._read(row)
+                row.count = row.page.count if row.page else len(placed)
+                progress(done, len(unknown))
+
+    def _follow(self, entries: Mapping[bytes, KeyEntry]) -> None:
+        """Take over what a change of keys made of the table."""
+        old, self._rows = self._rows, {}
+        for entry in entries.values():
+            row = old.get(entry.id)
+            self._rows[entry.id] = _as(row, entry) if row else _row(entry, 0)
+        self._generation = self.ring.generation
+
+    def _placed(self, segment: Segment) -> list[Placed]:
+        if writer := self.writers.get(segment.id):
+            return list(writer.placed)
+        known = self.index.get(segment.id)
+        return known[1] if known else self._read(segment)
+
+    def _read(self, segment: Segment) -> list[Placed]:
+        """Read the segment's own file, cut a torn tail, and tell the index: all its records, dead ones too."""
+        try:
+            with self.reader(segment) as reader:
+                end, size = whole_end(reader, self.key_of(segment)), reader.size
+                if HEAD_BYTES < end < size:  # where nothing opens, nothing says what is torn and what is damaged
+                    log.warning("segment %s: cut a torn tail of %d bytes", segment.id.hex(), size - end)
+                    reader.cut(end)
+                    self.bytes -= size - end
+                placed = list(reader.records())
+                self.index.put(segment.id, reader.size, placed)
+        except SealBroken as error:
+            self._tell(segment, "segment %s cannot be read: %s", error)
+            return []
+        return placed
+
+    def _page(self, segment: Segment, page: PagePlace) -> dict[bytes, bytes]:
+        """The picture keys of a partly erased segment; none where its page is damaged or gone, and they with it."""
+        seal, file = self.ring.seal(segment.entry), self.pages.file(page.file_id)
+        try:
+            return read_page(file, page.offset, page.length, segment.id, page.file_id, seal)
+        except SealBroken as error:
+            self._tell(segment, "the page of segment %s cannot be read: %s", error)
+            return {}
+
+    def _tell(self, segment: Segment, message: str, error: SealBroken) -> None:
+        """One line for each segment, however often it is asked for."""
+        if segment.id not in self._told:
+            self._told.add(segment.id)
+            log.warning(message, segment.id.hex(), error)
+
+
+def _as(row: Segment, entry: KeyEntry) -> Segment:
+    """The row of a segment whose entry is, or has become, `entry`."""
+    return row if row.entry is entry or row.entry == entry else _row(entry, row.count)
+
+
+def _row(entry: KeyEntry, count: int) -> Segment:
+    info = SegmentInfo.from_bytes(entry.info)
+    return Segment(entry, info, info.page.count if info and info.page else count)

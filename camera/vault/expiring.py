@@ -1,0 +1,97 @@
+"""What goes by itself: at its limit, in doubt, or for want of space; and the files that are left of it."""
+
+from collections.abc import Sequence
+
+from camera.vault import positions
+from camera.vault.catalogue import Segment
+from camera.vault.erasing import Erasing
+from camera.vault.retention import Expired, Kept, Limits, due, for_space
+from camera.vault.space import Space
+from camera.vault.survey import Survey
+from camera.vault.tags import Claim, Tag
+from privacy.errors import StoreBroken
+
+
+class Expiring:
+    """Every method blocks.
+
+    Raises (all methods):
+        StoreBroken: the medium refused; call again.
+    """
+
+    def __init__(self, survey: Survey, erasing: Erasing, limits: Limits, space: Space) -> None:
+        self._survey = survey
+        self._catalogue = survey.catalogue
+        self._erasing = erasing
+        self._limits = limits
+        self._space = space
+        self._made_room: list[Expired] = []
+        """What went for space since the last run."""
+
+    def expire(self) -> Sequence[Expired]:
+        """As `Vault.expire`."""
+        with self._catalogue.ring.change() as change:
+            rows = {segment.id: (segment, self._survey.kept(segment)) for segment in self._catalogue.within(change)}
+            # One without pictures is an entry whose file never came to be. Of one that is held as a whole nothing goes.
+            mortal = [row for row in rows.values() if not row[0].count or row[1] != positions.every(row[0].count)]
+            going = due([self._kept(*row) for row in mortal], self._limits, self._survey.time.patience_over)
+            doomed = [rows[one.segment] for one in going]
+            self._erasing.stage(
+                change,
+                [(segment, positions.every(segment.count) & ~held) for segment, held in doomed],
+                self._is_over,
+            )
+        told, self._made_room = [*self._made_room, *going], []
+        return [one for one in told if one.pictures]
+
+    def make_room(self, needed: int) -> None:
+        """Make sure that `needed` bytes can be written: dead files go first, then the oldest pictures.
+
+        Raises:
+            StoreBroken: also where nothing is left that could go.
+        """
+        if self._short(needed) <= 0:
+            return
+        self.reclaim(None)
+        if (missing := self._short(needed)) > 0:
+            self._let_go(missing)
+            self.reclaim(None)
+        if self._short(needed) > 0:
+            raise StoreBroken("no space is left for pictures", hint="free some, or raise the vault's quota")
+
+    def reclaim(self, at_most: int | None) -> int:
+        """As `Vault.reclaim`; None: all of them."""
+        if not self._erasing.leftovers:
+            return 0
+        segments, pages = self._catalogue.dead()
+        segments = segments[:at_most]
+        pages = pages if at_most is None else pages[: at_most - len(segments)]
+        if not segments and not pages:
+            self._erasing.leftovers = False
+            return 0
+        return self._catalogue.bury(segments, pages)
+
+    def _let_go(self, missing: int) -> None:
+        sizes = self._catalogue.segments.sizes()
+        rows = [segment for segment in self._survey.segments() if not self._survey.kept(segment)]
+        rows.sort(key=lambda segment: segment.info.moment.powered if segment.info else 0.0)
+        going = for_space([(self._kept(segment, 0), sizes.get(segment.id, 0)) for segment in rows], missing)
+        gone = {one.segment for one in going}
+        with self._catalogue.ring.change() as change:
+            doomed = [(segment, positions.every(segment.count)) for segment in rows if segment.id in gone]
+            self._erasing.stage(change, doomed)
+        self._made_room += going
+
+    def _short(self, needed: int) -> int:
+        return self._space.short(self._catalogue.bytes, needed)
+
+    def _kept(self, segment: Segment, held: int) -> Kept:
+        info = segment.info
+        age = self._survey.time.age(info.moment) if info else None
+        return Kept(segment.id, info.camera if info else None, age, segment.count - held.bit_count())
+
+    def _is_over(self, record: Tag | Claim) -> bool:
+        """Whether no picture can be left that a claim means. Not while anything is held: a hold outlives the limit."""
+        if isinstance(record, Tag) or self._survey.holding:
+            return False
+        return record.end + self._limits.of(record.camera) <= self._survey.time.now()

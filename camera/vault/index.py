@@ -1,0 +1,199 @@
+"""The index of the vault: it saves a start from reading every segment, and can be thrown away. `privacy/FORMAT.md`.
+
+Everything in it can be read from the segments again, and every row is checked before it is believed. So it is never
+synced (`synchronous=OFF`): a power cut that damages it costs the time of reading them, and nothing else. The rollback
+journal (`journal_mode=DELETE`) spares that time after a mere kill, and is gone with each commit; a WAL would lie
+beside the index for good. What both hold are random ids, offsets and lengths: no name, no time, no camera.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+import stat
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from camera.vault.record import Placed
+from privacy.errors import StoreBroken
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+VERSION: Final = 1
+_TABLE: Final = "CREATE TABLE segments(id BLOB PRIMARY KEY, bytes INTEGER, records BLOB, crc INTEGER)"
+_NEW: Final = f"BEGIN; {_TABLE}; PRAGMA user_version = {VERSION}; COMMIT"
+_SETTINGS: Final = "PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY"
+_ROW: Final = struct.Struct(">16sQ3I")
+_IDS: Final = struct.Struct(">16s20x")
+_ID_BYTES: Final = 16
+_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
+"""What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
+_PRIMARY: Final = 0xFF
+"""The bits of an extended result code that hold the primary one."""
+
+
+class Index:
+    """What is known of closed segments. Every method blocks.
+
+    Damaged, foreign, or of another version, it is removed and made anew, with a line in the log; then it knows nothing,
+    and answers so.
+
+    Raises (all methods):
+        StoreBroken: the medium refused.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the index at `path`, or make it."""
+        self._path = path
+        self._database = self._connected()
+        if not self._trying(self._is_ours, instead=True):
+            self._renew("is of another version, or another program's")
+
+    def put(self, segment_id: bytes, size: int, placed: Sequence[Placed]) -> None:
+        """Remember a closed segment: the bytes of its file, and its records in order."""
+        records = b"".join(_ROW.pack(record.id, record.offset, *record.lengths) for record in placed)
+        row = (segment_id, size, records, _crc(segment_id, size, records))
+        self._rows("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", row)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Every `put` and `drop` in this block is written at its end, together; none of them after an exception.
+
+        An inner batch joins the outer one.
+        """
+        if self._in_batch():
+            yield
+            return
+        self._rows("BEGIN")
+        try:
+            yield
+            if self._in_batch():  # not so where the index was made anew meanwhile
+                self._rows("COMMIT")
+        finally:
+            if self._in_batch():
+                self._rows("ROLLBACK")
+
+    def get(self, segment_id: bytes) -> tuple[int, list[Placed]] | None:
+        """Size and records of a segment; None where it is not known, or its row is damaged."""
+        row = self._checked(segment_id)
+        if row is None:
+            return None
+        size, records = row
+        return size, [Placed(rid, offset, (a, b, c)) for rid, offset, a, b, c in _ROW.iter_unpack(records)]
+
+    def record_ids(self, segment_id: bytes) -> Sequence[bytes] | None:
+        """The ids of its records alone, in order, as fast as can be; None as for `get`.
+
+        So a segment that is not known is never taken for one without pictures.
+        """
+        row = self._checked(segment_id)
+        return None if row is None else [record_id for (record_id,) in _IDS.iter_unpack(row[1])]
+
+    def counts(self) -> dict[bytes, int]:
+        """How many records each segment has. Reads no records, so it trusts rows that `get` would not."""
+        return self._numbers(f"SELECT id, length(records) / {_ROW.size} FROM segments")  # noqa: S608 - a constant
+
+    def sizes(self) -> dict[bytes, int]:
+        """The bytes of each segment's file, trusting likewise: to be compared with the files."""
+        return self._numbers("SELECT id, bytes FROM segments")
+
+    def drop(self, ids: Iterable[bytes]) -> None:
+        """Forget segments, known or not."""
+        with self.batch():
+            for segment_id in ids:
+                self._rows("DELETE FROM segments WHERE id = ?", (segment_id,))
+
+    def ids(self) -> list[bytes]:
+        """The segments that are known."""
+        return list(self.sizes())
+
+    def close(self) -> None:
+        """Close the file. Nothing is wrong where it is closed already."""
+        self._database.close()
+
+    def _in_batch(self) -> bool:
+        return self._database.in_transaction
+
+    def _checked(self, segment_id: bytes) -> tuple[int, bytes] | None:
+        for size, records, crc in self._rows("SELECT bytes, records, crc FROM segments WHERE id = ?", (segment_id,)):
+            sound = isinstance(size, int) and isinstance(records, bytes)
+            if sound and size >= 0 and not len(records) % _ROW.size and crc == _crc(segment_id, size, records):
+                return size, records
+            log.warning("the index of the vault is wrong about segment %s; that is read anew", segment_id.hex())
+        return None
+
+    def _numbers(self, query: str) -> dict[bytes, int]:
+        return {
+            segment_id: number
+            for segment_id, number in self._rows(query)
+            if isinstance(segment_id, bytes) and len(segment_id) == _ID_BYTES and isinstance(number, int)
+        }
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        return self._trying(lambda: self._database.execute(statement, values).fetchall(), instead=[])
+
+    def _trying(self, call: Callable[[], R], instead: R) -> R:
+        """What `call` returns; `instead`, of an index made anew, where the file turns out to be unusable."""
+        try:
+            return call()
+        except sqlite3.DatabaseError as error:
+            code = error.sqlite_errorcode
+            if code & _PRIMARY not in _UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
+                raise _refused(error.sqlite_errorname) from error
+        self._renew("is damaged or gone")
+        return instead
+
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            if not self._is_file():
+                self._path.unlink(missing_ok=True)  # a link would lead the database out of the vault
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise _refused(error.strerror) from error
+        # Autocommit, and threads are the caller's to keep apart.
+        database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        database.text_factory = bytes  # a foreign file may hold text that is none
+        return database
+
+    def _is_file(self) -> bool:
+        try:
+            return stat.S_ISREG(self._path.lstat().st_mode)
+        except FileNotFoundError:
+            return False
+
+    def _is_ours(self) -> bool:
+        """Whether the file has our table and nothing else; an empty file is given it."""
+        self._database.executescript(_SETTINGS)
+        ((version,),) = self._database.execute("PRAGMA user_version").fetchall()
+        statements = self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+        if not version and not statements:
+            self._database.executescript(_NEW)
+            return True
+        return bool(version == VERSION and statements == [(_TABLE.encode(),)])
+
+    def _renew(self, why: str) -> None:
+        log.warning("the index of the vault %s: it is made anew", why)
+        self._database.close()
+        try:
+            for beside in ("", "-journal", "-wal", "-shm"):
+                self._path.with_name(self._path.name + beside).unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(error.strerror) from error
+        self._database = self._connected()
+        try:
+            self._is_ours()
+        except sqlite3.DatabaseError as error:
+            raise _refused(error.sqlite_errorname) from error
+
+
+def _crc(segment_id: bytes, size: int, records: bytes) -> int:
+    return zlib.crc32(records, zlib.crc32(segment_id + size.to_bytes(8, "big")))
+
+
+def _refused(why: str | None) -> StoreBroken:
+    return StoreBroken(f"cannot use the index of the vault: {why}", hint="see `portvakt doctor`")

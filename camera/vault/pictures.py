@@ -1,0 +1,100 @@
+"""The living pictures of one segment, read from its file as they are asked for."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from camera.vault.catalogue import Catalogue, Segment
+from camera.vault.metadata import PictureMetadata
+from camera.vault.record import Part, Placed
+from camera.vault.segment import SegmentReader
+from privacy.errors import SealBroken
+
+
+class Pictures:
+    """By position, from 0. What is damaged is None.
+
+    Raises (all methods):
+        StoreBroken: the medium refused, which says nothing about what the file holds.
+    """
+
+    def __init__(self, catalogue: Catalogue, segment: Segment, shift: timedelta | None) -> None:
+        """`shift` is what the clock was behind when they were captured; None where nobody can say."""
+        self.segment = segment
+        self._catalogue = catalogue
+        self._shift = shift
+
+    @property
+    def window(self) -> tuple[datetime, datetime] | None:
+        """When the first was captured, and before when all were; None where nobody can say."""
+        info, shift = self.segment.info, self._shift
+        if info is None or shift is None:
+            return None
+        if info.moment.trusted:
+            return info.moment.wall, info.until
+        return info.moment.wall + shift, info.until + shift
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether nobody can say which pictures there are, or whose."""
+        return self.segment.info is None or (self.segment.page is not None and len(self.ids) < self.segment.count)
+
+    @cached_property
+    def ids(self) -> Sequence[bytes]:
+        """The record ids, by position; opens no file of pictures."""
+        return self._catalogue.ids(self.segment)
+
+    @cached_property
+    def records(self) -> Sequence[Placed | None]:
+        return self._catalogue.records(self.segment)
+
+    def metadata(self, position: int) -> PictureMetadata | None:
+        plain = self.part(position, Part.METADATA)
+        try:
+            return PictureMetadata.from_bytes(plain) if plain is not None else None
+        except SealBroken:
+            return None
+
+    def captured(self, position: int) -> datetime | None:
+        """When, UTC; None also where the clock could not say."""
+        if self._shift is None or (metadata := self.metadata(position)) is None:
+            return None
+        return metadata.at + self._shift
+
+    def part(self, position: int, part: Part) -> bytes | None:
+        """One part, opened."""
+        placed = self.records[position] if position < len(self.records) else None
+        if placed is None or self._reader is None:
+            return None
+        key = self._key_of(placed.id)
+        try:
+            return self._reader.part(key, placed, part) if key else None
+        except SealBroken:
+            return None
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if reader := self.__dict__.pop("_reader", None):
+            reader.close()
+
+    @cached_property
+    def _reader(self) -> SegmentReader | None:
+        try:
+            return self._catalogue.reader(self.segment)
+        except SealBroken:
+            return None
+
+    @cached_property
+    def _key_of(self) -> Callable[[bytes], bytes | None]:
+        return self._catalogue.key_of(self.segment)
+
+
+@contextmanager
+def opened(catalogue: Catalogue, segment: Segment, shift: timedelta | None) -> Iterator[Pictures]:
+    """The pictures of `segment`; its file is closed at the end of the block."""
+    pictures = Pictures(catalogue, segment, shift)
+    try:
+        yield pictures
+    finally:
+        pictures.close()

@@ -1,0 +1,135 @@
+"""Which pictures of a segment a scope means, from its row alone where that can be, and by a few looks where not.
+
+A segment is of one camera, and its pictures are in order of time; so a bound in time is found by binary search, and
+tags and claims give single pictures. What the clock could not date is inside every time range, and before every order.
+"""
+
+from datetime import datetime
+from functools import cached_property
+
+from camera.vault import positions
+from camera.vault.catalogue import Segment
+from camera.vault.pictures import Pictures
+from camera.vault.tags import Claim, Tag, Tags
+from privacy.records import RecordClass, Scope
+
+
+class Reach:
+    """`scope`, and in it what was captured before `before` (None: whenever).
+
+    What nobody can date, an order takes (`in_doubt`), and a hold does not keep.
+    """
+
+    def __init__(self, scope: Scope, before: datetime | None, tags: Tags, *, in_doubt: bool = True) -> None:
+        self._in_doubt = in_doubt
+        self.subjects = frozenset(scope.subjects)
+        self._tags = tags
+        self._cameras = frozenset(scope.cameras)
+        self._start = scope.start
+        self._end = min((bound for bound in (scope.end, before) if bound), default=None)
+        classes = not scope.classes or RecordClass.SNAPSHOT in scope.classes
+        # Snapshots are no device's.
+        self._possible = scope.named and classes and not scope.devices
+
+    def known(self, segment: Segment) -> int | None:
+        """Which pictures of `segment` are meant, where its row alone tells; None: look at the pictures."""
+        info = segment.info
+        if not self._possible or (info and self._cameras and info.camera not in self._cameras):
+            return 0
+        if info is None:
+            return positions.every(segment.count) if self._in_doubt else 0
+        if not info.moment.trusted:
+            return None  # perhaps its clock is known by now
+        if (self._end and info.moment.wall >= self._end) or (self._start and info.until <= self._start):
+            return 0
+        within = (not self._start or self._start <= info.moment.wall) and (not self._end or info.until <= self._end)
+        return positions.every(segment.count) if within and not self.subjects else None
+
+    def of(self, pictures: Pictures) -> "Meant":
+        """Which of `pictures` are meant."""
+        return Meant(self, pictures)
+
+    def window(self, pictures: Pictures, start: datetime | None, end: datetime | None) -> int:
+        """Those of `pictures` that were captured from `start` up to `end`, or may have been."""
+        count = pictures.segment.count
+        if pictures.window is None:
+            return positions.every(count) if self._in_doubt or not (start or end) else 0
+        first, until = pictures.window
+        if (end is not None and first >= end) or (start is not None and until <= start):
+            return 0
+        low, high = 0, count
+        if start is not None and start > first:
+            low = positions.edges(count, pictures.captured, start)[0 if self._in_doubt else 1]
+        if end is not None and until > end:
+            high = positions.edges(count, pictures.captured, end)[1 if self._in_doubt else 0]
+        return positions.between(low, max(low, high))
+
+    @property
+    def bounds(self) -> tuple[datetime | None, datetime | None]:
+        return self._start, self._end
+
+    def tagged(self, pictures: Pictures) -> int:
+        """Those of `pictures` on which one of the subjects was tagged."""
+        persons = self._tags.persons(pictures.segment.id)
+        records = set[bytes]().union(*(persons.get(subject, ()) for subject in self.subjects))
+        if not records:
+            return 0
+        return positions.at(place for place, record in enumerate(pictures.ids) if record in records)
+
+    def claimed(self, pictures: Pictures) -> int:
+        """Those of `pictures` that one of the subjects claimed."""
+        bits = 0
+        info = pictures.segment.info
+        for claim in self._tags.claims(info.camera) if info else ():
+            if claim.person in self.subjects:
+                bits |= self.window(pictures, claim.start, claim.end)
+        return bits
+
+
+class Meant:
+    """What a `Reach` means of one segment, as sets of positions."""
+
+    def __init__(self, reach: Reach, pictures: Pictures) -> None:
+        self._reach = reach
+        self._pictures = pictures
+
+    @cached_property
+    def all(self) -> int:
+        """Everything that is meant."""
+        theirs = positions.every(self._pictures.segment.count)
+        if self._reach.subjects and not self._pictures.unreadable:
+            assigned, tagged, claimed = self._ways
+            theirs = assigned | tagged | claimed
+        return theirs and theirs & self._reach.window(self._pictures, *self._reach.bounds)
+
+    @property
+    def by(self) -> tuple[int, int, int]:
+        """Of `all`, how many are assigned to the subjects, tagged with them, claimed by them."""
+        assigned, tagged, claimed = (self.all & way for way in self._ways)
+        return assigned.bit_count(), tagged.bit_count(), claimed.bit_count()
+
+    @cached_property
+    def _ways(self) -> tuple[int, int, int]:
+        reach, pictures = self._reach, self._pictures
+        info = pictures.segment.info
+        assigned = info is None or not reach.subjects.isdisjoint(info.subjects)
+        every = positions.every(pictures.segment.count) if assigned else 0
+        return every, reach.tagged(pictures), reach.claimed(pictures)
+
+
+def statement_dies(record: Tag | Claim, scope: Scope, before: datetime) -> bool:
+    """Whether an order takes a tag or a claim by itself, apart from the pictures that it takes.
+
+    One about its person, or about everything, takes all that was said before. A claim also goes with all it claims.
+    """
+    other_class = scope.classes and RecordClass.SNAPSHOT not in scope.classes
+    other_person = scope.subjects and record.person not in scope.subjects
+    if not scope.named or scope.devices or other_class or other_person or record.at >= before:
+        return False
+    if isinstance(record, Tag):
+        inside = not (scope.cameras or scope.start or scope.end)
+        return inside and bool(scope.subjects or scope.everything)
+    if scope.cameras and record.camera not in scope.cameras:
+        return False
+    inside = (not scope.start or record.start >= scope.start) and (not scope.end or record.end <= scope.end)
+    return inside and bool(scope.subjects or scope.everything or record.end <= before)

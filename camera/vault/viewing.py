@@ -1,0 +1,131 @@
+"""What people see of the vault: never what an order reaches, a hold keeps, or unknown time seals."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from camera.vault import positions
+from camera.vault.catalogue import Segment
+from camera.vault.metadata import ID_BYTES, SegmentInfo
+from camera.vault.pictures import Pictures
+from camera.vault.record import Part
+from camera.vault.survey import Survey
+from privacy.records import Item, Scope
+
+_ID_DIGITS: Final = 4 * ID_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A sealed picture: which, of what camera, captured when (UTC)."""
+
+    id: str
+    """Segment id ‖ record id, 64 hex digits."""
+    camera: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is kept of one camera, and may be shown."""
+
+    count: int
+    oldest: datetime
+    """When the first picture of its oldest segment was captured: by this they go."""
+    newest: datetime
+
+
+class Viewing:
+    """Every method blocks.
+
+    Raises (all methods):
+        StoreBroken: the medium refused.
+    """
+
+    def __init__(self, survey: Survey) -> None:
+        self._survey = survey
+
+    def newest(self, camera: str | None, limit: int) -> Sequence[Snapshot]:
+        """The newest `limit` of `camera`, or of all; newest first, damaged ones left out."""
+        best: list[Snapshot] = []
+        shown = [(info, segment) for info, segment in self._dated() if camera in {None, info.camera}]
+        for info, segment in sorted(shown, key=lambda one: one[0].until, reverse=True):
+            if len(best) == limit and (not best or best[-1].at >= info.until):
+                break
+            with self._survey.opened(segment) as pictures:
+                best += self._latest(info, pictures, limit)
+            best = sorted(best, key=lambda shot: (shot.at, shot.id), reverse=True)[:limit]
+        return best
+
+    def spans(self) -> dict[str, Span]:
+        """What is kept, by camera: also of cameras that are configured no more."""
+        counts: dict[str, int] = {}
+        oldest: dict[str, datetime] = {}
+        for info, segment in self._dated():
+            if count := segment.count - self._survey.hidden(segment).bit_count():
+                counts[info.camera] = counts.get(info.camera, 0) + count
+                oldest[info.camera] = min(oldest.get(info.camera, info.moment.wall), info.moment.wall)
+        newest = {camera: self.newest(camera, 1) for camera in counts}
+        return {
+            camera: Span(count, oldest[camera], newest[camera][0].at if newest[camera] else oldest[camera])
+            for camera, count in counts.items()
+        }
+
+    def part(self, snapshot: str, part: Part) -> bytes | None:
+        """A JPEG, or None when there is none (any more), it is damaged, or must not be shown."""
+        with self._shown(snapshot) as shown:
+            return shown[0].part(shown[1], part) if shown else None
+
+    def shows(self, snapshot: str) -> bool:
+        """Whether there is such a picture, and may be shown."""
+        with self._shown(snapshot) as shown:
+            return shown is not None
+
+    @contextmanager
+    def _shown(self, snapshot: str) -> Iterator[tuple[Pictures, int] | None]:
+        segment_id, record_id = _parsed(snapshot)
+        segment = self._survey.catalogue.living().get(segment_id)
+        if segment is None:
+            yield None
+            return
+        with self._survey.opened(segment) as pictures:
+            position = pictures.ids.index(record_id) if record_id in pictures.ids else None
+            if position is None or self._survey.hidden(segment) & positions.at([position]):
+                yield None
+            else:
+                yield pictures, position
+
+    def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
+        """As `Store.export`, with each image."""
+        for found in self._survey.find(scope, None):
+            for pictures, position in self._survey.each(found):
+                # Asked for each: an order may have come between two of them.
+                if self._survey.hidden(pictures.segment) & positions.at([position]):
+                    continue
+                if (image := pictures.part(position, Part.IMAGE)) is not None:
+                    yield self._survey.item(pictures, position), image
+
+    def _dated(self) -> Iterator[tuple[SegmentInfo, Segment]]:
+        return ((segment.info, segment) for segment in self._survey.segments() if segment.info and segment.count)
+
+    def _latest(self, info: SegmentInfo, pictures: Pictures, limit: int) -> Iterator[Snapshot]:
+        """The last `limit` of one segment, backwards."""
+        hidden = self._survey.hidden(pictures.segment)
+        for position in reversed(range(len(pictures.ids))):
+            if not limit:
+                return
+            if not hidden & positions.at([position]) and (metadata := pictures.metadata(position)):
+                at = pictures.captured(position) or metadata.at
+                yield Snapshot((pictures.segment.id + pictures.ids[position]).hex(), info.camera, at)
+                limit -= 1
+
+
+def _parsed(snapshot: str) -> tuple[bytes, bytes]:
+    """Segment id and record id; of what is no id of ours, some that nothing has."""
+    try:
+        whole = bytes.fromhex(snapshot) if len(snapshot) == _ID_DIGITS else b""
+    except ValueError:
+        whole = b""
+    return whole[:ID_BYTES], whole[ID_BYTES:]

@@ -1,0 +1,299 @@
+"""Holds: the one way in which something outlives its limit, for a reason, for a while, and in everybody's sight.
+
+A hold keeps, and shows nothing: what is held is neither viewed nor uploaded. It ends by itself. Format:
+`privacy/FORMAT.md`, "A record of the holds".
+"""
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from privacy.errors import HoldRefused
+from privacy.hold import Actor, End, Hold, Reason, Renewal, overlap
+from privacy.keyring import Change, KeyRing
+from privacy.records import Item, RecordClass, Scope
+from privacy.seal import RandomBytes
+from privacy.sealed_file import Concerns, reached
+from privacy.sealed_folder import SealedFolder
+from privacy.store import Barrier, Erasure, Exemption
+from privacy.timekeeping import Moment
+from privacy.uuid7 import uuid7
+
+log = logging.getLogger(__name__)
+
+KIND: Final = "holds"
+LONGEST: Final = timedelta(days=30)
+"""From when it is placed, and once more from when it is renewed."""
+_FILE: Final = ""
+"""There is one file, so it needs no name."""
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Hold).decode
+
+
+class Holds:
+    """The book of holds, and a `Store` of what stands in it. Every method blocks: call it on the `Disk` thread.
+
+    It is `activity`: who had what kept, and why. While a hold lasts, its record stays; afterwards it goes at the limit.
+
+    Args:
+        now: `TimeKeeper.now`.
+        moment: `TimeKeeper.moment`.
+        barrier: knows what orders reach.
+
+    Raises (all methods):
+        StoreBroken: the medium refused; nothing was changed.
+    """
+
+    name = "holds"
+    classes = frozenset({RecordClass.ACTIVITY})
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of, each used
+        self,
+        directory: Path,
+        ring: KeyRing,
+        barrier: Barrier,
+        now: Callable[[], datetime],
+        moment: Callable[[], Moment],
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._files = SealedFolder(directory, ring, KIND, _described, moment, record_class=RecordClass.ACTIVITY)
+        self.tier = ring.tier
+        self._barrier = barrier
+        self._now = now
+        self._random_bytes = random_bytes
+        self._past: set[str] = set()
+        """Came to their date, and it is not yet written down."""
+        self._change: Change | None = None
+        self._dying: set[str] = set()
+        """Of what the open change has die."""
+        self._read()
+
+    def place(self, reason: Reason, scope: Scope, by: Actor, until: datetime | None = None) -> Hold:
+        """Keep what is in `scope`, what is yet to come too, until `until` (None: for 30 days).
+
+        It keeps what is there. What was erased stays erased.
+
+        Raises:
+            HoldRefused: `code` is `empty_scope`, `nobody_named`, `bad_end` or `ordered`.
+        """
+        if not scope.named:
+            raise HoldRefused("empty_scope", "its scope names nothing", hint="say what to keep")
+        if reason is Reason.PERSONS_REQUEST and not scope.subjects:
+            raise HoldRefused("nobody_named", "a person's request concerns that person", hint="name them in the scope")
+        now = self._now()
+        until = _end(now, until)
+        self._refuse_what_is_ordered(scope)
+        hold = Hold(id=uuid7(now, self._random_bytes), reason=reason, scope=scope, by=by, made=now, until=until)
+        return self._write(hold)
+
+    def renew(self, hold_id: str, by: tuple[Actor, Actor], until: datetime | None = None) -> Hold:
+        """Let a hold last until `until` (None: for 30 days from now): once, by two people of different roles.
+
+        Raises:
+            HoldRefused: `code` is `unknown_hold`, `ended`, `renewed`, `one_role`, `bad_end` or `ordered`.
+        """
+        hold = self._one_active(hold_id)
+        if hold.renewed:
+            raise HoldRefused("renewed", "it was renewed before", hint="a hold is renewed once; let it end")
+        one, other = by
+        if one.id == other.id or one.role is other.role:
+            raise HoldRefused(
+                "one_role", "two people renew a hold, each in a role of their own", hint="ask somebody in another role"
+            )
+        now = self._now()
+        until = _end(now, until)
+        if until <= hold.until:
+            raise HoldRefused("bad_end", "it lasts as long without that", hint="to end it sooner, release it")
+        self._refuse_what_is_ordered(hold.scope)
+        return self._write(msgspec.structs.replace(hold, until=until, renewed=Renewal(now, by)))
+
+    def release(self, hold_id: str, by: Actor) -> Hold:
+        """End a hold. What it kept past its limit goes with the next run of expiry; an order that waits, at once.
+
+        Raises:
+            HoldRefused: `code` is `unknown_hold` or `ended`.
+        """
+        hold = self._one_active(hold_id)
+        return self._write(msgspec.structs.replace(hold, ended=End(self._now(), by)))
+
+    def end_due(self) -> list[Hold]:
+        """Write down which holds have come to their date since the last call, and return them.
+
+        They ended without this; with it they stay ended, whatever becomes of the clock. An order may have waited.
+        """
+        self._active()
+        past = [self._holds[hold_id] for hold_id in sorted(self._past)]
+        return [self._write(msgspec.structs.replace(hold, ended=End(hold.until, None))) for hold in past]
+
+    def active(self) -> tuple[Hold, ...]:
+        """The holds that last, the one that lasts longest first."""
+        return tuple(self._active())
+
+    def held(self, item: Item) -> Hold | None:
+        """The hold that keeps `item`, of several the one that lasts longest. Quick: ask for each record."""
+        for hold in self._active():
+            if hold.keeps(item):
+                return hold
+        return None
+
+    def covers_any(self, scope: Scope) -> bool:
+        """Whether a record in `scope` may be held: False spares a whole file the question."""
+        return any(overlap(hold.scope, scope) for hold in self._active())
+
+    def history(self) -> tuple[Hold, ...]:
+        """Every hold that is remembered, the oldest first."""
+        return tuple(sorted(self._holds.values(), key=lambda hold: (hold.made, hold.id)))
+
+    def expire(self, limit: timedelta) -> int:
+        """Forget the holds that have ended and were made `limit` ago, the limit of `activity`; returns how many."""
+        past = self._now() - limit
+        over = {item.id for item in self._items() if item.at and item.at <= past and not self._keeper(item)}
+        self._forget(over)
+        return len(over)
+
+    def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
+        """As `Store.find`."""
+        return (item for item in self._items() if reached(scope, before, item))
+
+    def count(self, scope: Scope, before: datetime) -> int:
+        """As `Store.count`."""
+        return sum(1 for _ in self.find(scope, before))
+
+    def erase(self, scope: Scope, before: datetime) -> Erasure:
+        """As `Store.erase`. While a hold lasts, its own record is needed, and stays."""
+        found = list(self.find(scope, before))
+        keepers = [keeper for item in found if (keeper := self._keeper(item))]
+        self._forget({item.id for item in found if not self._keeper(item)})
+        kept = Counter((keeper.reason.value, keeper.until) for keeper in keepers)
+        exemptions = tuple(Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items()))
+        return Erasure(len(found), len(found) - len(keepers), len(keepers), exemptions=exemptions)
+
+    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+        """As `Store.scan`: counts lines, of which a hold has several."""
+        return self._files.scan(scope, before)
+
+    def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
+        """As `Store.export`, as JSON."""
+        return ((item, _encode(hold)) for hold in self.history() if scope.covers(item := _item(hold)))
+
+    def oldest(self) -> tuple[tuple[RecordClass, int, datetime | None], ...]:
+        """As `Store.oldest`. One that lasts is counted, and is not old: it has an end of its own."""
+        times = [item.at for item in self._items() if item.at and not self._keeper(item)]
+        return ((RecordClass.ACTIVITY, len(self._items()), min(times, default=None)),)
+
+    def _read(self) -> None:
+        """Take up what the files say."""
+        self._holds: dict[str, Hold] = {}
+        self._lines: dict[tuple[str, int], str] = {}
+        """Which hold a line is of, by file and sequence; of an unreadable one, an id that no hold has."""
+        for name in self._files.names():
+            for sequence, item, payload in self._files.records(name):
+                hold = _decoded(payload)
+                self._lines[name, sequence] = hold.id if hold else item.id
+                if hold:
+                    self._holds[hold.id] = hold
+                else:
+                    log.error("holds: record %s cannot be read; what it keeps is not kept", item.id)
+        self._sort()
+
+    def _write(self, hold: Hold) -> Hold:
+        sequence = self._files.append(_FILE, [(_concerns(hold), _encode(hold))])
+        self._lines[_FILE, sequence] = hold.id
+        self._holds[hold.id] = hold
+        self._past.discard(hold.id)
+        self._sort()
+        return hold
+
+    def _sort(self) -> None:
+        lasting = [hold for hold in self._holds.values() if not hold.ended and hold.id not in self._past]
+        self._lasting = sorted(lasting, key=lambda hold: hold.until, reverse=True)
+
+    def _active(self) -> list[Hold]:
+        if self._lasting:
+            now = self._now()
+            while self._lasting and self._lasting[-1].until <= now:
+                self._past.add(self._lasting.pop().id)
+        return self._lasting
+
+    def _one_active(self, hold_id: str) -> Hold:
+        hold = self._holds.get(hold_id)
+        if hold is None:
+            raise HoldRefused("unknown_hold", "there is no such hold", hint="`portvakt holds` lists them")
+        if hold not in self._active():
+            ended = hold.ended.at if hold.ended else hold.until
+            raise HoldRefused("ended", f"it ended at {ended:%Y-%m-%d %H:%M} UTC", hint="place another, with a reason")
+        return hold
+
+    def _refuse_what_is_ordered(self, scope: Scope) -> None:
+        for ordered, reach in self._barrier.raised():
+            end = min(ordered.end, reach) if ordered.end else reach
+            if overlap(scope, msgspec.structs.replace(ordered, end=end)):
+                raise HoldRefused(
+                    "ordered",
+                    "an order is erasing some of that",
+                    hint=f"begin after {reach:%Y-%m-%d %H:%M:%S} UTC, or wait until the order has its receipts",
+                )
+
+    def _items(self) -> list[Item]:
+        unreadable = (owner for owner in self._lines.values() if owner not in self._holds)
+        return [*map(_item, self._holds.values()), *(Item(owner, RecordClass.ACTIVITY, None) for owner in unreadable)]
+
+    def _keeper(self, item: Item) -> Hold | None:
+        """The hold for which that record stays: the one it is of, while that lasts, or one that keeps it."""
+        own = self._holds.get(item.id)
+        return own if own in self._active() else self.held(item)
+
+    def _forget(self, owners: set[str]) -> None:
+        """Have all lines of these holds die at once, so that no earlier line of one comes to count."""
+        with self._files.change() as change:
+            if change is not self._change:
+                self._change, self._dying = change, set()
+            dying: defaultdict[str, set[int]] = defaultdict(set)
+            for (name, sequence), owner in self._lines.items():
+                if owner in owners - self._dying:
+                    dying[name].add(sequence)
+            for name, sequences in dying.items():
+                self._files.lose(name, partial(_is_among, sequences))
+            self._dying |= owners
+            change.afterwards(self._read)
+
+
+def _is_among(sequences: set[int], sequence: int, _item: Item) -> bool:
+    return sequence in sequences
+
+
+def _end(now: datetime, until: datetime | None) -> datetime:
+    longest = now + LONGEST
+    if until is None:
+        return longest
+    if not now < until <= longest:
+        raise HoldRefused(
+            "bad_end", f"a hold ends within {LONGEST.days} days from now", hint=f"by {longest:%Y-%m-%d %H:%M} UTC"
+        )
+    return until
+
+
+def _item(hold: Hold) -> Item:
+    return Item(hold.id, RecordClass.ACTIVITY, hold.made, subjects=hold.people)
+
+
+def _concerns(hold: Hold) -> Concerns:
+    return Concerns(hold.made, subjects=tuple(sorted(hold.people)))
+
+
+def _decoded(payload: bytes) -> Hold | None:
+    try:
+        return _decode(payload)
+    except ValueError:  # msgspec's errors are ValueErrors
+        return None
+
+
+def _described(payload: bytes) -> Concerns | None:
+    hold = _decoded(payload)
+    return _concerns(hold) if hold else None

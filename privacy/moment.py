@@ -1,0 +1,82 @@
+"""When something was captured, how old it is, who can say what time it is, and how far each of them is believed."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+INTERVAL: Final = timedelta(minutes=10)
+"""How often the powered-on counter is written, and what each boot adds to it for what was not.
+
+A clean stop is not treated better: the machine runs on after it, for a while that nobody counts.
+"""
+TICK: Final = timedelta(minutes=1)
+"""How often `TimeKeeper.tick` is to be called, so that the counter is written in time."""
+PATIENCE: Final = timedelta(hours=24)
+"""Of uptime without known time; then whatever cannot be shown to be young enough goes."""
+
+TOLERANCE: Final = INTERVAL
+"""How far two sources may be apart and still agree: the network's time with the time powered on, or with a signature's.
+
+Wide enough for a restart and a message on its way. A network that lies gains no more than this and an
+`INTERVAL` for each boot since the cloud or a person last spoke, however long it goes on, and the mark not at all."""
+ALONE: Final = timedelta(days=31)
+"""How far ahead of all that is known one witness is believed while the network does not say the same.
+
+A wrong word that is believed cannot be taken back: it erases at once, and time stands still until it has come true. A
+right one that is refused costs little: what is a month old is past its limit anyway. A household comes home
+from a holiday, so not less."""
+EARLIEST: Final = datetime(2024, 1, 1, tzinfo=UTC)
+"""This program is younger."""
+LATEST: Final = datetime(2056, 1, 1, tzinfo=UTC)
+"""No gateway lives that long. Nobody is believed beyond, not even two who agree."""
+
+Utc = Annotated[datetime, msgspec.Meta(tz=True)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+BootId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+
+
+class Moment(msgspec.Struct, frozen=True, array_like=True):
+    """When something was captured, in every way that this box could know."""
+
+    boot: BootId
+    """The kernel's boot id."""
+    since_boot: float
+    """Seconds, CLOCK_BOOTTIME."""
+    powered: float
+    """Seconds that the box was powered on in all its life."""
+    wall: Utc
+    trusted: bool
+    """Whether wall time was known."""
+    no_earlier: Utc | None
+    """A time before which it cannot have been: the wall time where trusted, else what the high-water mark implied."""
+
+    def later(self, by: timedelta) -> "Moment":
+        """The moment `by` after this one, of the same boot."""
+        return msgspec.structs.replace(
+            self,
+            since_boot=self.since_boot + by.total_seconds(),
+            powered=self.powered + by.total_seconds(),
+            wall=self.wall + by,
+            no_earlier=self.no_earlier and self.no_earlier + by,
+        )
+
+
+class Age(msgspec.Struct, frozen=True):
+    """How old something is now."""
+
+    at_least: timedelta
+    at_most: timedelta | None
+    """None: nobody can say."""
+
+
+class Witness(StrEnum):
+    """Who says what time it is, besides the network."""
+
+    CLOUD = "cloud"
+    """A signature of the backend: it is at least that late."""
+    BATTERY_CLOCK = "battery clock"
+    """What it said before the network was heard: later the kernel copies the network's time into it."""
+    PERSON = "person"
+    """Somebody confirms the wall time that the app shows."""

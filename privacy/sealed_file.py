@@ -1,0 +1,142 @@
+"""One file of a `SealedFolder`: a sealed log under the key of its entry in the ring, and whom its records concern."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from privacy.entries import About
+from privacy.errors import StoreBroken
+from privacy.keyring import KeyEntry, KeyRing
+from privacy.moment import Moment
+from privacy.records import Item, RecordClass, Scope
+from privacy.sealed_log import SealedLog
+
+
+class Concerns(msgspec.Struct, frozen=True, array_like=True):
+    """`About`, as it lies inside the seal at the head of each record."""
+
+    at: datetime
+    camera: str | None = None
+    device: str | None = None
+    subjects: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, about: About) -> "Concerns":
+        return cls(about.at, about.camera, about.device, tuple(sorted(about.subjects)))
+
+    def item(self, identity: str, record_class: RecordClass) -> Item:
+        """What a store says of the record."""
+        return Item(identity, record_class, self.at, self.camera, self.device, frozenset(self.subjects))
+
+
+Describe = Callable[[bytes], Concerns | None]
+"""From a record's payload to whom it concerns; None where it cannot be read, which an erasure takes for undated."""
+
+
+Record = tuple[int, Item, bytes]
+"""Its sequence, what it says of itself, its payload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What all files of one folder have in common."""
+
+    name: str
+    """Of the entries in the ring, and the purpose of the logs."""
+    record_class: RecordClass
+    describe: Describe
+
+    def item(self, identity: str, payload: bytes) -> Item:
+        """What a record says of itself."""
+        concerns = self.describe(payload)
+        return concerns.item(identity, self.record_class) if concerns else Item(identity, self.record_class, None)
+
+
+class Info(msgspec.Struct, frozen=True, array_like=True):
+    """The info of a file's entry in the ring."""
+
+    name: str
+    moment: Moment
+    """When its first record was written."""
+
+    @classmethod
+    def of(cls, entry: KeyEntry) -> "Info":
+        """What `entry` says.
+
+        Raises:
+            StoreBroken: it was written by a program that knows more than this one.
+        """
+        try:
+            return msgspec.msgpack.decode(entry.info, type=cls)
+        except ValueError as error:  # msgspec's DecodeError is one, as is what its datetimes raise
+            raise StoreBroken(f"{entry!r} cannot be read", hint="was it made by a later version?") from error
+
+    def to_bytes(self) -> bytes:
+        return msgspec.msgpack.encode(self)
+
+
+class SealedFile:
+    """Opened when it is first needed.
+
+    Where the file is missing, the power went between its key and itself: it is made then, a log without records.
+    """
+
+    def __init__(self, path: Path, ring: KeyRing, entry: KeyEntry, kind: Kind) -> None:
+        self.entry = entry
+        self.path = path
+        self.info = Info.of(entry)
+        self.name = self.info.name
+        self._ring = ring
+        self._kind = kind
+        self._log: SealedLog | None = None
+        self._count = 0
+        self._oldest: datetime | None = None
+        self._newest: datetime | None = None
+
+    def open(self) -> SealedLog:
+        """The log; read when it is first asked for."""
+        if self._log is None:
+            opened = SealedLog(self.path, self._ring.seal(self.entry), self._kind.name.encode())
+            for _, payload in opened.replay():
+                self._see(self._kind.describe(payload))
+            self._log = opened
+        return self._log
+
+    def state(self) -> tuple[int, datetime | None]:
+        """How many records open, and when the oldest of those was written that can be dated."""
+        self.open()
+        return self._count, self._oldest
+
+    def append(self, records: Sequence[tuple[Concerns, bytes]]) -> int:
+        """As `SealedLog.append`."""
+        first = self.open().append([payload for _, payload in records])
+        for concerns, _ in records:
+            self._see(concerns)
+        return first
+
+    def records(self) -> Iterator[Record]:
+        """Every record that opens, with its sequence."""
+        for sequence, payload in self.open().replay():
+            yield sequence, self._kind.item(f"{self.name}.{sequence}", payload), payload
+
+    def count_reached(self, scope: Scope, before: datetime) -> int:
+        """How many records an order for `scope` reaches; reads them only where some may be reached, and others not."""
+        count, _ = self.state()
+        ends = (Item("", self._kind.record_class, at) for at in (self._oldest, self._newest))
+        if all(reached(scope, before, end) for end in ends) and not (scope.cameras or scope.devices or scope.subjects):
+            return count
+        return sum(reached(scope, before, item) for _, item, _ in self.records())
+
+    def _see(self, concerns: Concerns | None) -> None:
+        self._count += 1
+        if concerns:
+            self._oldest = min(self._oldest or concerns.at, concerns.at)
+            self._newest = max(self._newest or concerns.at, concerns.at)
+
+
+def reached(scope: Scope, before: datetime | None, item: Item) -> bool:
+    """Whether an order for `scope` up to `before` (None: for ever) reaches `item`."""
+    return scope.covers(item) and (before is None or item.at is None or item.at < before)

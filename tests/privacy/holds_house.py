@@ -1,0 +1,78 @@
+"""A house with a book of holds: real files, a real key ring with its root in memory, and a clock moved by hand."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from privacy.hold import Actor, Hold, Reason, Role
+from privacy.holds import Holds
+from privacy.keyring import KeyRing
+from privacy.keystore.contract import Held, Slot
+from privacy.records import Item, RecordClass, Scope, Tier
+from privacy.store import Barrier
+from privacy.timekeeping import Moment
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+MONTH = 30 * DAY
+LATER = NOON + 999 * DAY
+ACTIVITY = 180 * DAY
+OWNER = Actor("p-owner", Role.OWNER)
+RESIDENT = Actor("p-resident", Role.RESIDENT)
+FRONT = Scope(cameras=("front",))
+ALL = Scope(everything=True)
+BOTH = (OWNER, RESIDENT)
+
+
+class Slots:
+    """A root in memory."""
+
+    tier = Tier.OVERWRITTEN_IN_PLACE
+    secret_bytes = 32
+    where = "memory"
+
+    def __init__(self) -> None:
+        self.held: dict[Slot, Held] = {}
+
+    def read(self, slot: Slot) -> Held | None:
+        return self.held.get(slot)
+
+    def write(self, slot: Slot, held: Held) -> None:
+        self.held[slot] = held
+
+    def destroy(self, slot: Slot) -> None:
+        self.held.pop(slot, None)
+
+
+class House:
+    """A book of holds, and a clock that is moved by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.time = NOON
+        self.barrier = Barrier()
+        self._slots = Slots()
+        root.mkdir()
+        self.start()
+
+    def start(self) -> Holds:
+        """Anew, with what is on the disk."""
+        self.ring = KeyRing.open(self.root / "keys", self._slots, secrets.token_bytes)
+        folder = self.root / "holds"
+        self.holds = Holds(folder, self.ring, self.barrier, lambda: self.time, self._moment, secrets.token_bytes)
+        return self.holds
+
+    def place(self, scope: Scope = FRONT, by: Actor = OWNER, until: datetime | None = None) -> Hold:
+        return self.holds.place(Reason.POLICE_REPORT, scope, by, until)
+
+    def _moment(self) -> Moment:
+        return Moment(bytes(16), self.time.timestamp(), self.time.timestamp(), self.time, True, self.time)
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted((self.root / "holds").iterdir())
+
+
+def picture(camera: str = "front", at: datetime | None = NOON, *subjects: str) -> Item:
+    return Item("1", RecordClass.SNAPSHOT, at, camera, subjects=frozenset(subjects))

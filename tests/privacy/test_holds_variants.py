@@ -1,0 +1,105 @@
+"""Books of holds that are deliberately wrong: each breaks one promise, and is caught by name."""
+
+import contextlib
+import runpy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from privacy.errors import HoldRefused
+from privacy.hold import Hold
+from privacy.holds import Holds
+from privacy.records import Scope
+
+_HOUSE: Any = runpy.run_path(str(Path(__file__).with_name("holds_house.py")))
+House, picture, BOTH, OWNER, RESIDENT = (_HOUSE[name] for name in ("House", "picture", "BOTH", "OWNER", "RESIDENT"))
+NOON, DAY, LATER = (_HOUSE[name] for name in ("NOON", "DAY", "LATER"))
+
+
+def broken_promises(root: Path) -> Iterator[str]:
+    """What a book of holds does that it must not."""
+    house = House(root)
+    house.barrier.raise_for("order", Scope(cameras=("back",)), NOON)
+    with contextlib.suppress(HoldRefused):
+        house.place(Scope(cameras=("back",)))
+        yield "holds what is being erased"
+    hold = house.place()
+    house.time = NOON + DAY
+    with contextlib.suppress(HoldRefused):
+        house.holds.renew(hold.id, (OWNER, OWNER))
+        yield "one person renews"
+    with contextlib.suppress(HoldRefused):
+        house.holds.renew(hold.id, BOTH)
+        house.holds.renew(hold.id, BOTH)
+        yield "renews twice"
+    house.time = NOON + 31 * DAY
+    if house.holds.held(picture()):
+        yield "does not end"
+    house.holds.end_due()
+    house.time = NOON
+    if house.start().held(picture()):
+        yield "comes back with the clock"
+    released = house.place(Scope(cameras=("side",)))
+    house.holds.release(released.id, RESIDENT)
+    house.holds.erase(Scope(subjects=(RESIDENT.id,)), LATER)
+    if house.start().held(picture("side")):
+        yield "comes back with an erasure"
+
+
+class Lines(Holds):
+    """Goes line by line, not hold by hold."""
+
+    def _forget(self, owners: set[str]) -> None:
+        with self._files.change() as change:
+            self._files.lose("", lambda _sequence, item: RESIDENT.id in item.subjects)
+            change.afterwards(self._read)
+
+
+def never(_self: Holds) -> list[Hold]:
+    return [hold for hold in _self._holds.values() if not hold.ended]
+
+
+def forgetful(self: Holds) -> list[Hold]:
+    self._active()
+    return []
+
+
+def renewed_by_one(self: Holds, hold_id: str, by: Any, until: Any = None) -> Hold:
+    return RENEW(self, hold_id, BOTH, until)
+
+
+def renewed_again(self: Holds, hold_id: str, by: Any, until: Any = None) -> Hold:
+    if by[0] is by[1]:
+        raise HoldRefused("one_role", "")
+    return self._holds[hold_id]
+
+
+RENEW = Holds.renew
+
+
+@contextmanager
+def replaced(name: str, by: Callable[..., Any]) -> Iterator[None]:
+    with patch.object(Holds, name, by):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("variant", "caught"),
+    [
+        (contextlib.nullcontext(), []),
+        (replaced("_refuse_what_is_ordered", lambda *_: None), ["holds what is being erased"]),
+        (replaced("renew", renewed_by_one), ["one person renews"]),
+        (replaced("renew", renewed_again), ["renews twice"]),
+        (replaced("_active", never), ["does not end", "comes back with the clock"]),
+        (replaced("end_due", forgetful), ["comes back with the clock"]),
+        (replaced("_forget", Lines._forget), ["comes back with an erasure"]),
+    ],
+    ids=["ours", "blind", "alone", "again", "endless", "forgetful", "lines"],
+)
+def test_each_wrong_book_is_caught(tmp_path: Path, variant: AbstractContextManager[None], caught: list[str]) -> None:
+    with variant:
+        assert list(broken_promises(tmp_path / "house")) == caught

@@ -1,0 +1,512 @@
+"""The folder under most stores: its files, its keys, and the power cut at every step of what it does."""
+
+import errno
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import pytest
+
+from privacy.errors import StoreBroken
+from privacy.keyring import KeyRing
+from privacy.moment import Moment
+from privacy.records import RecordClass, Scope
+from privacy.sealed_file import Concerns
+from privacy.sealed_folder import SealedFolder
+from privacy.timekeeping import TimeKeeper
+
+ALL = Scope(everything=True)
+KARI = Scope(subjects=("kari",))
+STEPS = ("open", "write", "fsync", "fdatasync", "ftruncate", "truncate", "replace", "unlink", "mkdir")
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+Records = list[tuple[Concerns, bytes]]
+
+
+def describe(payload: bytes) -> Concerns | None:
+    try:
+        return msgspec.msgpack.decode(payload, type=Concerns)
+    except msgspec.DecodeError:
+        return None
+
+
+@pytest.fixture
+def reopened(tmp_path: Path, open_ring: Callable[[], KeyRing], keeper: TimeKeeper) -> Callable[[], SealedFolder]:
+    """The folder as after a restart."""
+    return lambda: SealedFolder(tmp_path / "folder", open_ring(), "test", describe, keeper.moment)
+
+
+@pytest.fixture
+def folder(reopened: Callable[[], SealedFolder]) -> SealedFolder:
+    return reopened()
+
+
+@pytest.fixture
+def records(clock: Any) -> Callable[..., Records]:
+    def make(*people: str) -> Records:
+        concerns = [Concerns(clock.now(), subjects=(person,)) for person in people]
+        return [(each, msgspec.msgpack.encode(each)) for each in concerns]
+
+    return make
+
+
+def people(folder: SealedFolder) -> list[str]:
+    return [person for item, _ in folder.export(ALL) for person in item.subjects]
+
+
+def scanned(folder: SealedFolder, clock: Any, scope: Scope = ALL) -> int:
+    return sum(folder.scan(scope, clock.now() + HOUR))
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "folder").iterdir())
+
+
+class PowerCut(BaseException):
+    """Not to be caught by anybody."""
+
+
+class Medium:
+    """Fails at the step `strike`: the power goes, for good, or one step is refused."""
+
+    def __init__(self, strike: int, *, cut: bool) -> None:
+        self.steps: list[str] = []
+        self._strike = strike
+        self._cut = cut
+
+    @property
+    def struck(self) -> bool:
+        return len(self.steps) >= self._strike
+
+    @contextmanager
+    def running(self, slots: Any) -> Iterator[None]:
+        real = {name: getattr(os, name) for name in STEPS}
+        watched = {name: self._watched(name, call) for name, call in real.items()}
+        root = {name: self._watched(f"slot {name}", getattr(slots, name)) for name in ("write", "destroy")}
+        with patch.multiple(os, **watched), patch.multiple(slots, **root):
+            yield
+
+    def _watched(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **kwargs: Any) -> Any:
+            self.steps.append(name)
+            if self._cut and self.struck:
+                raise PowerCut
+            if len(self.steps) == self._strike:
+                if name.startswith("slot"):
+                    raise StoreBroken("the slot refused")
+                raise OSError(errno.EIO, "Input/output error")
+            return real(*args, **kwargs)
+
+        return step
+
+
+def test_what_was_appended_is_there_after_a_restart(
+    folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records], clock: Any
+) -> None:
+    assert folder.append("one", records("kari", "ola")) == 0
+    assert folder.append("one", records("kari")) == 2
+    assert folder.append("two", records("anne")) == 0
+    again = reopened()
+    assert again.names() == ["one", "two"]
+    assert people(again) == ["kari", "ola", "kari", "anne"]
+    assert [sequence for sequence, _, _ in again.records("one")] == [0, 1, 2]
+    assert list(again.records("three")) == []
+    assert again.oldest() == (RecordClass.OP_LOG, 4, clock.now())
+
+
+def test_a_file_that_a_part_dies_of_lives_on_under_another_name_and_key(
+    tmp_path: Path,
+    folder: SealedFolder,
+    reopened: Callable[[], SealedFolder],
+    records: Callable[..., Records],
+    clock: Any,
+) -> None:
+    folder.append("one", records("kari", "ola"))
+    (before,) = files(tmp_path)
+    old = before.read_bytes()
+    later = clock.now() + HOUR
+    assert folder.erase(KARI, later).erased == 1
+    (after,) = files(tmp_path)
+    assert after != before
+    before.write_bytes(old)
+    assert scanned(folder, clock, KARI) == 0
+    assert [(sequence, item.subjects) for sequence, item, _ in folder.records("one")] == [(1, {"ola"})]
+    assert folder.append("one", records("anne")) == 2, "no sequence comes twice"
+    again = reopened()
+    assert files(tmp_path) == [after], "the dead are unlinked at the start"
+    assert people(again) == ["ola", "anne"]
+    assert again.erase(ALL, later).erased == 2
+    assert files(tmp_path) == []
+    assert again.names() == reopened().names() == []
+
+
+def test_files_expire_as_a_whole_by_their_first_moment(
+    tmp_path: Path,
+    folder: SealedFolder,
+    reopened: Callable[[], SealedFolder],
+    records: Callable[..., Records],
+    clock: Any,
+) -> None:
+    folder.append("early", records("kari"))
+    began = folder.file("early").info.moment
+    clock.move(hours=1)
+    folder.append("early", records("kari"))
+    folder.append("late", records("ola"))
+    assert next(folder.moments()) == began
+    assert folder.expire(lambda moment: moment.wall <= began.wall) == 2
+    assert folder.expire(lambda moment: moment.wall <= began.wall) == 0
+    assert people(reopened()) == ["ola"]
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_file_of_which_nothing_opens_expires_as_well(
+    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari"))
+    (file,) = files(tmp_path)
+    file.unlink()
+    again = reopened()
+    assert again.names() == ["one"]
+    assert again.expire(lambda _moment: True) == 0
+    assert reopened().names() == []
+    assert files(tmp_path) == []
+
+
+def test_what_waited_in_memory_is_as_old_as_it_is(
+    folder: SealedFolder, records: Callable[..., Records], clock: Any, keeper: TimeKeeper
+) -> None:
+    waiting = records("kari")
+    clock.move(hours=5)
+    folder.append("one", waiting)
+    assert keeper.age(folder.file("one").info.moment).at_least == timedelta(hours=5)
+    early = [(Concerns(clock.now() - timedelta(days=365 * 90)), b"")]
+    folder.append("two", early)
+    assert folder.file("two").info.moment.since_boot == 0, "but no older than this boot"
+    folder.append("three", [(Concerns(clock.now() + HOUR), b"")])
+    assert folder.file("three").info.moment == keeper.moment()
+
+
+def test_a_file_takes_records_for_a_while(
+    tmp_path: Path, open_ring: Callable[[], KeyRing], records: Callable[..., Records], clock: Any, keeper: TimeKeeper
+) -> None:
+    boots = [bytes(16)]
+
+    def moment() -> Moment:
+        return msgspec.structs.replace(keeper.moment(), boot=boots[-1])
+
+    folder = SealedFolder(tmp_path / "folder", open_ring(), "test", describe, moment)
+
+    def name(
+        span: timedelta | None = HOUR, largest: int = 10_000, above: int = 0, ago: timedelta = timedelta(0)
+    ) -> str:
+        return folder.taking(clock.now() - ago, span, largest, above)
+
+    assert name() == "0000000001"
+    assert name(above=7) == "0000000008"
+    folder.append(name(), records("kari"))
+    clock.move(minutes=59)
+    assert name() == "0000000001"
+    assert name(largest=50) == "0000000002"
+    assert name(ago=HOUR) == "0000000002", "it was written before that file began"
+    boots.append(b"another boot ...")
+    assert name() == name(None) == "0000000002"
+    boots.pop()
+    clock.move(minutes=1)
+    assert name() == "0000000002"
+    assert name(None) == "0000000001"
+
+
+def test_moments_can_be_corrected_once_the_time_is_known(
+    folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari"))
+    moment = folder.file("one").info.moment
+    right = msgspec.structs.replace(moment, wall=moment.wall + HOUR, trusted=True)
+    folder.redate(lambda moment: moment)
+    folder.redate(lambda _moment: right)
+    assert [*folder.moments()] == [*reopened().moments()] == [right]
+    assert people(folder) == ["kari"]
+
+
+def test_what_lies_there_beside_it_is_left_alone(
+    tmp_path: Path,
+    open_ring: Callable[[], KeyRing],
+    keeper: TimeKeeper,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "holiday.jpg").write_bytes(b"not ours")
+    (path / ("a" * 32 + ".log")).symlink_to(path / "holiday.jpg")
+    (path / ("b" * 32 + ".log")).mkdir()
+    (path / ("c" * 31 + ".log")).write_bytes(b"not ours")
+    (path / "state").write_bytes(b"a file of ours")
+    (path / ("d" * 32 + ".log")).write_bytes(b"dead")
+    (path / ("e" * 32 + ".log.new")).write_bytes(b"unfinished")
+    with caplog.at_level(logging.WARNING):
+        SealedFolder(path, open_ring(), "test", describe, keeper.moment, beside=frozenset({"state"}))
+    assert len(files(tmp_path)) == 5
+    assert [record.getMessage().split(": ")[1] for record in caplog.records] == [
+        "4 names there are not ours, and are left alone"
+    ]
+
+
+def test_a_dead_file_that_cannot_be_unlinked_stops_nobody(
+    tmp_path: Path,
+    reopened: Callable[[], SealedFolder],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reopened()
+    (tmp_path / "folder" / ("d" * 32 + ".log")).write_bytes(b"dead")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "unlink", refuse)
+        assert reopened().names() == []
+    assert "is dead but cannot be unlinked yet: Read-only" in caplog.text
+    reopened()
+    assert files(tmp_path) == []
+
+
+def test_a_foreign_file_in_place_of_ours_is_refused(
+    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari"))
+    (file,) = files(tmp_path)
+    file.write_bytes(b"somebody else's notes, which are long enough")
+    with pytest.raises(StoreBroken, match="not written by this program"):
+        reopened().expire(lambda _moment: True)
+    assert file.read_bytes().startswith(b"somebody")
+
+
+def test_an_entry_that_cannot_be_read_is_said(ring: KeyRing, reopened: Callable[[], SealedFolder]) -> None:
+    ring.add("test", b"of a later version")
+    ring.sync()
+    with pytest.raises(StoreBroken, match="later version"):
+        reopened()
+
+
+@pytest.mark.parametrize("refused", ["mkdir", "scandir"])
+def test_a_directory_that_refuses_is_our_own_error(
+    reopened: Callable[[], SealedFolder], monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    reopened()._ring  # noqa: B018 - the key ring is there; the folder alone refuses
+    with monkeypatch.context() as broken:
+        broken.setattr(Path if refused == "mkdir" else os, refused, refuse)
+        with pytest.raises(StoreBroken, match="Permission denied"):
+            reopened()
+
+
+def test_two_folders_share_a_ring_and_one_change(
+    tmp_path: Path, ring: KeyRing, keeper: TimeKeeper, records: Callable[..., Records], clock: Any
+) -> None:
+    one, two = (SealedFolder(tmp_path / kind, ring, kind, describe, keeper.moment) for kind in ("one", "two"))
+    for folder in (one, two):
+        folder.append("a", records("kari", "ola"))
+        folder.append("b", records("ola"))
+    generation = ring.generation
+    with one.change():
+        for folder in (one, two, one):
+            folder.erase(KARI, clock.now() + HOUR)
+            assert people(folder) == ["kari", "ola", "ola"], "not before the change is committed"
+    assert ring.generation == generation + 1
+    assert people(one) == people(two) == ["ola", "ola"]
+
+
+def test_what_a_failed_change_wrote_is_unlinked_with_the_next(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
+) -> None:
+    folder.append("one", records("kari", "ola"))
+    for _ in range(3):
+        with suppress(InterruptedError), folder.change():
+            folder.erase(KARI, clock.now() + HOUR)
+            raise InterruptedError
+        assert len(files(tmp_path)) == 2
+        assert people(folder) == ["kari", "ola"]
+    with folder.change():
+        pass
+    assert len(files(tmp_path)) == 1
+
+
+def test_a_file_is_rewritten_in_one_step(
+    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari", "ola"))
+    before = files(tmp_path)
+    folder.rewrite("one", [payload for _, payload in records("anne")])
+    assert [(sequence, item.subjects) for sequence, item, _ in reopened().records("one")] == [(2, {"anne"})]
+    assert files(tmp_path) != before
+    assert len(files(tmp_path)) == 1
+
+
+def test_records_are_revised_in_their_places(
+    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari", "ola"))
+    before = files(tmp_path)
+    folder.revise("one", lambda payload: payload)
+    folder.revise("two", lambda _payload: None)
+    assert files(tmp_path) == before, "nothing was to be changed"
+    folder.revise("one", lambda payload: None if b"kari" in payload else payload.replace(b"ola", b"Ola"))
+    assert [(sequence, item.subjects) for sequence, item, _ in reopened().records("one")] == [(1, {"Ola"})]
+    assert files(tmp_path) != before
+    folder.revise("one", lambda _payload: None)
+    assert files(tmp_path) == reopened().names() == []
+
+
+def test_two_files_of_one_name_both_expire(
+    folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+) -> None:
+    folder.append("one", records("kari"))
+    (entry,) = folder._ring.entries("test").values()
+    folder._ring.add("test", entry.info)
+    folder._ring.sync()
+    again = reopened()
+    assert again.names() == folder.names() == ["one", "one+"]
+    assert again.expire(lambda _moment: True) == 1
+    assert reopened().names() == []
+
+
+# The scan reads what lies there, and nothing else.
+
+
+def test_the_scan_opens_dead_files_with_every_key(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
+) -> None:
+    folder.append("one", records("kari", "ola"))
+    folder.append("two", records("ola"))
+    one, two = sorted(files(tmp_path), key=lambda path: path.stat().st_size, reverse=True)
+    (tmp_path / "folder" / ("e" * 32 + ".log.new")).write_bytes(one.read_bytes())
+    (tmp_path / "folder" / ("f" * 32 + ".log")).write_bytes(b"nothing in it")
+    assert sorted(folder.scan(ALL, clock.now() + HOUR)) == [0, 1, 2, 2]
+    assert sorted(folder.scan(KARI, clock.now() + HOUR)) == [0, 0, 1, 1]
+    assert scanned(folder, clock, Scope(cameras=("front",))) == 0
+    steps = folder.scan(ALL, clock.now() + HOUR)
+    one.unlink()
+    two.unlink()
+    assert sum(steps) == 2, "what has gone since does not open"
+
+
+def test_a_scan_that_cannot_read_is_no_scan(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.append("one", records("kari"))
+
+    def refuse(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", refuse)
+        with pytest.raises(StoreBroken, match="Input/output error"):
+            scanned(folder, clock)
+
+
+def test_a_count_reads_only_what_it_must(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
+) -> None:
+    folder.append("one", [*records("kari", "ola"), (Concerns(clock.now()), b"undated")])
+    assert people(SealedFolder(tmp_path / "folder", folder._ring, "test", describe, folder._moment)) == ["kari", "ola"]
+    clock.move(hours=1)
+    folder.append("two", records("kari"))
+    start, end = clock.now() - HOUR, clock.now() + HOUR
+    files(tmp_path)[0].unlink()
+    files(tmp_path)[0].unlink()
+    assert folder.count(ALL, end) == folder.count(Scope(start=start, end=end), end) == 4
+    assert folder.count(Scope(classes=(RecordClass.OP_LOG,)), end) == 4
+    with pytest.raises(StoreBroken):
+        folder.count(KARI, end)
+
+
+# The power goes at every step, and the medium refuses at every step.
+
+
+def append(folder: SealedFolder, records: Callable[..., Records], _clock: Any) -> None:
+    folder.append("one", records("anne"))
+    folder.append("three", records("anne"))
+
+
+def erase_a_part(folder: SealedFolder, _records: Callable[..., Records], clock: Any) -> None:
+    folder.erase(KARI, clock.now() + HOUR)
+
+
+def erase_all(folder: SealedFolder, _records: Callable[..., Records], clock: Any) -> None:
+    folder.erase(ALL, clock.now() + HOUR)
+
+
+def expire(folder: SealedFolder, _records: Callable[..., Records], _clock: Any) -> None:
+    folder.expire(lambda _moment: True)
+
+
+OPERATIONS: dict[str, tuple[Callable[..., None], list[str]]] = {
+    "append": (append, ["kari", "ola", "anne", "anne", "kari"]),
+    "erase_a_part": (erase_a_part, ["ola"]),
+    "erase_all": (erase_all, []),
+    "expire": (expire, []),
+}
+BEFORE = ["kari", "ola", "kari"]
+"""Two in the file `one`, one in the file `two`."""
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["power cut", "refusal"])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_step(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    slots: Any,
+    keeper: TimeKeeper,
+    records: Callable[..., Records],
+    clock: Any,
+    operation: str,
+    cut: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    act, wanted = OPERATIONS[operation]
+    strike = 0
+    while True:
+        strike += 1
+        root, medium = type(slots)(), Medium(strike, cut=cut)
+        home = tmp_path / str(strike)
+        home.mkdir()
+
+        def opened(home: Path = home, root: Any = root) -> SealedFolder:
+            ring = KeyRing.open(home / "keys", root, os.urandom)
+            return SealedFolder(home / "folder", ring, "test", describe, keeper.moment)
+
+        folder = opened()
+        folder.append("one", records("kari", "ola"))
+        folder.append("two", records("kari"))
+        try:
+            with medium.running(root):
+                act(folder, records, clock)
+            if not medium.struck:
+                break
+        except (PowerCut, StoreBroken):
+            pass
+        if not cut:
+            assert people(folder) in (BEFORE, wanted, [*BEFORE[:2], "anne", "kari"]), f"{strike}: {medium.steps}"
+        again = opened()
+        left = people(again)
+        if operation == "append":
+            assert [person for person in left if person != "anne"] == BEFORE, f"{strike}: {medium.steps}"
+        else:
+            assert left in (BEFORE, wanted), f"{strike}: {medium.steps}"
+        if not cut:
+            again = folder  # it goes on as it is
+        if operation != "append":
+            act(again, records, clock)
+            assert people(again) == people(opened()) == wanted
+            assert scanned(again, clock) == len(wanted)
+        living = {f"{entry.id.hex()}.log" for entry in opened()._ring.entries("test").values()}
+        assert {path.name for path in (home / "folder").iterdir()} <= living, "nothing dead is left lying"
+    assert people(folder) == wanted
+    assert strike > 10, "the steps were struck"
