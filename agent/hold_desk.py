@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from agent.api import contract
@@ -26,6 +27,7 @@ class HoldDesk:
         self,
         *,
         holds: Holds,
+        limit: timedelta | None,
         disk: Disk,
         clock: Clock,
         changes: Changes,
@@ -35,6 +37,8 @@ class HoldDesk:
     ) -> None:
         """`look_again` is called when other pictures may be shown; `on_end`, when a hold has ended: orders may wait."""
         self._holds = holds
+        self._limit = limit
+        """How long it is remembered that something was held."""
         self._disk = disk
         self._clock = clock
         self._changes = changes
@@ -86,13 +90,15 @@ class HoldDesk:
         return _view(hold)
 
     async def run(self) -> None:
-        """Notice what has come to its date, for ever.
+        """Notice what has come to its date, and forget what has been remembered for long enough, for ever.
 
         Raises:
             StoreBroken: the medium refused; call again.
         """
         while True:
             ended = await self._disk.run(self._holds.end_due)
+            if self._limit:
+                await self._disk.run(self._holds.expire, self._limit - timedelta(seconds=LOOK_SECONDS))
             for hold in ended:
                 self._record(entries.HoldEnded(at=self._clock.now(), hold=hold.id))
             if ended:

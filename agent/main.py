@@ -41,7 +41,7 @@ from privacy.erasure import Eraser
 from privacy.errors import PrivacyError, StoreBroken
 from privacy.orders import PurgeOrder
 from privacy.receipts import Kind, Receipt
-from privacy.records import Item, Scope
+from privacy.records import Item, RecordClass, Scope
 from privacy.store import Disk
 
 log = logging.getLogger("portvakt")
@@ -130,6 +130,7 @@ class _Agent:
         )
         self._holds = HoldDesk(
             holds=storage.holds,
+            limit=storage.policies[RecordClass.ACTIVITY].limit,
             disk=self._disk,
             clock=clock,
             changes=self._changes,

@@ -43,7 +43,12 @@ def _devices(state: State) -> Iterator[Check]:
 
 
 def _cameras(state: State) -> Iterator[Check]:
+    configured = {service.name for service in state.services}
     for camera in state.cameras:
+        if f"camera {camera.id}" not in configured:
+            found = f"configured no more; {camera.pictures} pictures go as they fall due"
+            yield Check(f"camera {camera.id}", "ok", found)
+            continue
         if camera.working:
             yield Check(f"camera {camera.id}", "ok", f"works, {camera.pictures} pictures kept")
         else:

@@ -20,6 +20,7 @@ from agent.api.contract import (
     AuditEntry,
     CameraView,
     CapabilityView,
+    ClaimBody,
     CommandBody,
     DeviceView,
     EraseAnswer,
@@ -37,6 +38,8 @@ from agent.api.contract import (
     SnapshotView,
     State,
     StoreReport,
+    TagBody,
+    TagView,
     TimeBody,
     TimeView,
 )
@@ -151,6 +154,14 @@ class ApiHouse:
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
         self._ask("picture", snapshot, thumbnail, actor)
         return self.jpeg if snapshot in {each.id for each in self._state.snapshots} else None
+
+    async def tag(self, snapshot: str, body: TagBody, actor: str) -> TagView:
+        self._ask("tag", snapshot, body.subject, actor)
+        return TagView(snapshot=snapshot, subject=body.subject)
+
+    async def claim(self, body: ClaimBody, actor: str) -> ClaimBody:
+        self._ask("claim", body, actor)
+        return body
 
     async def erase(self, scope: Scope, actor: str) -> EraseAnswer:
         self._ask("erase", scope, actor)

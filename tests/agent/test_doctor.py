@@ -165,7 +165,7 @@ def test_what_does_not_run_or_answer_fails_with_its_reason(api_house: House) -> 
     [pump, lamp], [camera] = api_house.state().devices, api_house.state().cameras
     ask = house(
         api_house,
-        services=(ServiceView(name="line heat", problem="the port is missing"),),
+        services=(ServiceView(name="line heat", problem="the port is missing"), ServiceView(name="camera door")),
         devices=(msgspec.structs.replace(pump, reachable=False, reason="no answer"), lamp),
         cameras=(msgspec.structs.replace(camera, working=False, reason="refused the login"),),
     )
@@ -174,6 +174,8 @@ def test_what_does_not_run_or_answer_fails_with_its_reason(api_house: House) -> 
     assert of(checks, "device pump") == [("fail", "no answer")]
     assert of(checks, "device lamp") == [("ok", "reachable")]
     assert of(checks, "camera door") == [("fail", "refused the login")]
+    checks = examine(None, house(api_house, services=(), cameras=(camera,)), NOW, {})
+    assert of(checks, "camera door") == [("ok", "configured no more; 3 pictures go as they fall due")]
 
 
 def row(**fields: Any) -> InventoryRow:

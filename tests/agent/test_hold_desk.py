@@ -44,6 +44,7 @@ class Bench:
         self.holds = Holds(self.folder / "holds", self.ring, self.barrier, self.time.now, self.time.moment, os.urandom)
         self.desk = HoldDesk(
             holds=self.holds,
+            limit=180 * DAY,
             disk=self.disk,
             clock=self.clock,
             changes=changes,
@@ -98,6 +99,7 @@ async def test_released_it_ends_at_once_and_who_waits_is_woken(bench: Bench) -> 
 async def test_come_to_its_date_it_ends_by_itself(bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent.hold_desk, "LOOK_SECONDS", 0.01)
     short = await bench.desk.place(HoldBody(scope=FRONT, reason=Reason.DISPUTE, until=bench.clock.now() + DAY), "kari")
+    bench.clock.move(seconds=1)
     long = await bench.desk.place(HoldBody(scope=Scope(cameras=("back",)), reason=Reason.POLICE_REPORT), "kari")
     running = asyncio.create_task(bench.desk.run())
     await asyncio.sleep(0.05)
@@ -164,3 +166,18 @@ async def test_a_medium_that_refuses_places_nothing(bench: Bench, monkeypatch: p
             await bench.desk.place(DISPUTE, "kari")
     assert (bench.desk.view(), bench.recorded) == ((), [])
     assert not bench.keeps("front")
+
+
+async def test_what_was_held_is_remembered_for_six_months(
+    bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.hold_desk, "LOOK_SECONDS", 0.01)
+    hold = await bench.desk.place(DISPUTE, "page")
+    await bench.desk.release(hold.id, "page")
+    running = asyncio.create_task(bench.desk.run())
+    bench.clock.move(days=179)
+    await asyncio.sleep(0.05)
+    assert [one.id for one in await bench.desk.history()] == [hold.id]
+    bench.clock.move(days=1)
+    await until(lambda: not bench.holds.history())
+    running.cancel()

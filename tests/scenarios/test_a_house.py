@@ -149,6 +149,7 @@ class House:
         self.town, self.folder = town, town.folder
         self.broker_port, self.camera_port = free_port(), free_port()
         self.backend = self.folder / "backend"
+        self.segments = self.folder / "state" / "vault" / "segments"
         self.portvakt = Path(sys.prefix) / "bin" / "portvakt"
         self.port = -1
 
@@ -265,6 +266,11 @@ class House:
         finally:
             (self.folder / "process-state.log").write_text(json.dumps(state, indent=1))
 
+    async def confirm_time(self) -> None:
+        """Somebody says what time it is: a battery clock may be missing, and network time that may be believed."""
+        now = (await self.state(lambda s: s["time"], "the gateway"))["now"]
+        assert (await self.ask("POST", "/api/time", {"at": now}))["known"]
+
     def order(self, scope: object) -> str:
         """Let the backend order a purge; returns the order's id."""
         out = sh("ip", "netns", "exec", self.town.ours, str(self.portvakt), "backend", "order",
@@ -318,9 +324,7 @@ def value(state: Any, device: str, capability: str) -> object:
 async def test_four_flows_and_a_power_cut(house: House) -> None:
     agent = await house.run(doomed=True)
 
-    # Somebody confirms the time: this gateway has no battery clock, and no network time that it may believe.
-    now = (await house.state(lambda s: s["time"], "the gateway"))["now"]
-    assert (await house.ask("POST", "/api/time", {"at": now}))["known"]
+    await house.confirm_time()
 
     # Command: to the heat pump on its line, and back as its own report.
     await house.state(lambda s: value(s, "pump", "OnOff.OnOff") is not None, "the heat pump")
@@ -353,8 +357,7 @@ async def test_four_flows_and_a_power_cut(house: House) -> None:
     async with asyncio.timeout(PATIENCE):
         assert await agent.wait() == -signal.SIGKILL
     forget_dead_reader(house.port)  # as a real port does by itself
-    segments = house.folder / "state" / "vault" / "segments"
-    before = set(segments.iterdir())
+    before = set(house.segments.iterdir())
     assert before, "the power cut came before the erasure"
     assert house.receipts(order) == {}
 
@@ -368,7 +371,7 @@ async def test_four_flows_and_a_power_cut(house: House) -> None:
     receipts = await until(both, "both receipts at the backend")
 
     async def unlinked() -> bool:
-        return not before & set(segments.iterdir())
+        return not before & set(house.segments.iterdir())
 
     await until(unlinked, "the end of the dead files")
     assert receipts["verified"]["complete"]

@@ -32,9 +32,6 @@ from tests.scenarios.programs import (
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
 
-STOP_SECONDS = 5.0
-"""What the supervisor promises."""
-
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[[Path], Agent]]:
