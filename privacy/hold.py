@@ -83,8 +83,8 @@ def overlap(one: Scope, other: Scope) -> bool:
         (one.classes, other.classes),
         (one.cameras, other.cameras),
         (one.devices, other.devices),
-        (one.subjects, other.subjects),
     )
+    # Not the subjects: a record may concern several people.
     if not (one.named and other.named) or any(a and b and not set(a) & set(b) for a, b in named):
         return False
     starts = [scope.start for scope in (one, other) if scope.start]

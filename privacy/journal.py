@@ -6,7 +6,7 @@ same order again gets the same receipts.
 """
 
 import logging
-from collections.abc import Iterator, Set
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +147,7 @@ class Journal:
                 for entry in dead:
                     change.forget(entry)
 
-    def _close(self, finished: Set[str]) -> None:
+    def _close(self, finished: Collection[str]) -> None:
         def keep(_sequence: int, payload: bytes) -> bytes | None:
             try:
                 line = msgspec.json.decode(payload, type=_Line)

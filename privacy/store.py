@@ -58,8 +58,7 @@ class Store(Protocol):
         """Every record in `scope` that was captured before `before`, undated ones included."""
 
     def count(self, scope: Scope, before: datetime) -> int:
-        """How many records `find` finds, at the least cost: it must not grow with what is in scope where that can be
-        helped."""
+        """How many records `find` finds, at a cost that does not grow with them where that can be helped."""
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         """Erase what `find` finds. Idempotent; after a crash half-way, calling it again finishes the work.
@@ -71,8 +70,10 @@ class Store(Protocol):
         """
 
     def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
-        """How many records in `scope` can still be opened, from the bytes on disk with every surviving key, trusting
-        no index: a number for each file or so, so that others get their turn in between."""
+        """How many records in `scope` can still be opened, from the bytes on disk with every surviving key.
+
+        No index is trusted. A number for each file or so, so that others get their turn in between.
+        """
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """Each record in `scope`, opened."""

@@ -155,8 +155,11 @@ class Index:
                 os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except OSError as error:
             raise _refused(error.strerror) from error
-        # Autocommit, and threads are the caller's to keep apart.
-        database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            # Autocommit, and threads are the caller's to keep apart.
+            database = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise _refused(str(error)) from error
         database.text_factory = bytes  # a foreign file may hold text that is none
         return database
 

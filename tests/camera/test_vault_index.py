@@ -303,3 +303,12 @@ def test_a_new_index_that_cannot_be_made_is_told(path: Path, index: Index, monke
     monkeypatch.setattr("camera.vault.index._NEW", "no such statement")
     with pytest.raises(StoreBroken, match="SQLITE_ERROR"):
         Index(path)
+
+
+def test_a_database_that_cannot_be_connected_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(sqlite3, "connect", refusing)
+    with pytest.raises(StoreBroken, match=r"cannot use the index of the vault: unable to open .*doctor"):
+        Index(tmp_path / "index")

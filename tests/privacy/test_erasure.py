@@ -85,9 +85,7 @@ class Shelf:
 class Bench:
     """A journal, a store and an eraser, that can be started again as after a crash."""
 
-    def __init__(
-        self, root: Path, keys: Keys, key: SigningKey, clock: Any, open_ring: Callable[[], KeyRing]
-    ) -> None:
+    def __init__(self, root: Path, keys: Keys, key: SigningKey, clock: Any, open_ring: Callable[[], KeyRing]) -> None:
         self.open_ring = open_ring
         self.path, self.keys, self.key, self.clock = root / "journal", keys, key, clock
         self.shelf = Shelf()

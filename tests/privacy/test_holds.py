@@ -271,7 +271,7 @@ def test_scopes_that_do_not_overlap_share_no_record(one: Scope, other: Scope, it
         (FRONT, Scope(devices=("lamp",)), True),
         (Scope(devices=("door",)), Scope(devices=("lamp",)), False),
         (Scope(classes=(RecordClass.ALARM,)), Scope(classes=(RecordClass.VISIT,)), False),
-        (Scope(subjects=("p",)), Scope(subjects=("q",)), False),
+        (Scope(subjects=("p",)), Scope(subjects=("q",)), True),
         (Scope(end=NOON), Scope(start=NOON), False),
         (Scope(end=NOON + HOUR), Scope(start=NOON), True),
         (Scope(start=NOON), Scope(start=LATER), True),
