@@ -101,8 +101,9 @@ class HoldDesk:
                 await self._disk.run(self._holds.expire, self._limit - timedelta(seconds=LOOK_SECONDS))
             for hold in ended:
                 self._record(entries.HoldEnded(at=self._clock.now(), hold=hold.id))
-            if ended:
+            if ended or await self._disk.run(self._holds.active) != self._lasting:  # it may have been dated anew
                 await self._changed()
+            if ended:
                 self._on_end()
             await asyncio.sleep(LOOK_SECONDS)
 

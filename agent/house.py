@@ -7,6 +7,7 @@ from datetime import datetime
 from agent.api import contract
 from agent.cameras import Cameras
 from agent.devices import Devices
+from agent.errors import Refused
 from agent.hold_desk import HoldDesk
 from agent.inventory import Kept, inventory, of_store, of_vault
 from agent.local_orders import LocalIssuer
@@ -113,6 +114,8 @@ class House:
         return contract.TagView(snapshot=snapshot, subject=body.subject)
 
     async def claim(self, body: contract.ClaimBody, actor: str) -> contract.ClaimBody:
+        if problem := body.problem(self.clock.now()):
+            raise Refused("bad_range", problem, hint="say from when, and up to when")
         await self.cameras.claim(body, actor)  # the owner makes it, and so accepts it
         return body
 

@@ -121,6 +121,7 @@ class Neighbourhood:
         """Forget an adopted device, and set it free if it can be reached.
 
         Raises:
+            Refused: `unknown_device`, `configured`, or `held`: a hold keeps it.
             StoreBroken: the register could not forget it, so it is shown still; try again.
         """
         line = self._devices.line_of(device)
@@ -132,6 +133,8 @@ class Neighbourhood:
         if adoption is None:
             raise Refused("configured", f"{device} stands in the configuration", hint="remove it there, then restart")
         with self._only_us(line):
+            if await self._disk.run(self._register.held, adoption.id):
+                raise _held(device)
             del self._adopted[line]
             await self._devices.remove_line(line)
             try:
@@ -139,22 +142,27 @@ class Neighbourhood:
             except DriverError as error:
                 log.warning("%s is forgotten here, but could not be told: %s", device, error)
             try:
-                await self._disk.run(self._register.remove, adoption.id)
+                removed = await self._disk.run(self._register.remove, adoption.id)
             except StoreBroken:
                 self._reach(adoption)
                 raise
+            if not removed and await self._disk.run(self._register.held, adoption.id):
+                self._reach(adoption)
+                raise _held(device)  # placed while the device was being told
         self._record(entries.DeviceRemoved(at=self._clock.now(), device=adoption.id, actor=actor))
         self._changes.mark("found")
 
     async def release(self, scope: Scope, reach: datetime) -> None:
         """Set free what an order is about to erase from the register, or it would need a factory reset afterwards.
 
-        As far as it can be reached: an erasure does not wait for a lamp that is away.
+        As far as it can be reached: an erasure does not wait for a lamp that is away. What a hold keeps is not erased.
         """
-        for adoption in await self._disk.run(self._register.all):
-            if not scope.covers(adoption.item) or adoption.at >= reach or adoption.id in self._busy:
+        for adoption in await self._disk.run(self._register.reached, scope, reach):
+            if adoption.id in self._busy:
                 continue
             with self._only_us(adoption.id):
+                if await self._disk.run(self._register.held, adoption.id):
+                    continue
                 self._adopted.pop(adoption.id, None)
                 await self._devices.remove_line(adoption.id)
                 try:
@@ -227,6 +235,12 @@ class Neighbourhood:
 
     def _locate(self, device: DeviceId) -> list[tuple[str, int]]:
         return list(self._discovery.endpoints(device)) if self._discovery else []
+
+
+def _held(device: DeviceId) -> Refused:
+    return Refused(
+        "held", f"a hold keeps {device}", hint="`portvakt holds` lists them; it goes once the hold has ended"
+    )
 
 
 def _place(address: str, port: int) -> str:

@@ -43,6 +43,8 @@ class _Shown:
     sequence: int
     text: str
     item: Item
+    written: float
+    """Seconds, by the clock that cannot be set."""
     uploaded: bool = False
 
 
@@ -136,7 +138,7 @@ class Recorder:
             self._begun = None
             for text, item in lines:
                 self._sequence += 1
-                self._shown.append(_Shown(self._sequence, text, item))
+                self._shown.append(_Shown(self._sequence, text, item, self._clock.monotonic()))
             self._changes.mark("log")
             self.on_spooled()
 
@@ -149,7 +151,7 @@ class Recorder:
         limit = self._operation_log.limit
         pause = min(EXPIRY_PAUSE, limit / 20)
         while True:
-            self.forget(Scope(classes=(RecordClass.OP_LOG,)), self._clock.now() + pause - limit)
+            self._forget_old(limit - pause)
             await self._disk.run(self._expire, pause)
             await asyncio.sleep(EARLIER * pause.total_seconds())
 
@@ -160,8 +162,15 @@ class Recorder:
             self._day_keys.expire(pause)
 
     def forget(self, scope: Scope, before: datetime) -> None:
-        """Show no more of what an erasure or the limit takes from the stores: `scope`, captured before `before`."""
-        kept = [shown for shown in self._shown if not _reached(scope, before, shown.item)]
+        """Show no more of what an erasure takes from the stores: `scope`, captured before `before`, or undated."""
+        self._keep([shown for shown in self._shown if not _reached(scope, before, shown.item)])
+
+    def _forget_old(self, age: timedelta) -> None:
+        """Show no more of what the limit takes: what was written longer than `age` ago, whatever the time was then."""
+        since = self._clock.monotonic() - age.total_seconds()
+        self._keep([shown for shown in self._shown if shown.written > since])
+
+    def _keep(self, kept: Sequence[_Shown]) -> None:
         if len(kept) < len(self._shown):
             self._shown = deque(kept, maxlen=SHOWN_LINES)
             self._changes.mark("log")
@@ -189,13 +198,15 @@ class Recorder:
         return {**self._spool.dropped, "withheld": self._redactor.failures, "queue_full": self._dropped}
 
     def view(self) -> tuple[contract.LogView, ...]:
-        """The newest lines, newest first, without what a hold keeps."""
+        """The newest lines, newest first, without what a hold keeps, or an order reaches that may still wait."""
+        # Not `Barrier.admits`, which belongs on the `Disk` thread.
+        reach = self._barrier.raised()
         return tuple(
             contract.LogView(
                 sequence=shown.sequence, line=shown.text, state="uploaded" if shown.uploaded else "waiting"
             )
             for shown in reversed(self._shown)
-            if not self._held(shown.item)
+            if not self._held(shown.item) and not any(_reached(*order, shown.item) for order in reach)
         )
 
     def _take(self) -> list[Entry]:
@@ -213,7 +224,8 @@ class Recorder:
                 begun.raw_written = True
             self._spool.append(lines)
             # Noted here and not where the caller waits: a stop may cancel the caller, and `flush` then comes again.
-            begun.spooled = [(line.text, _item(entry)) for (line, _), entry in zip(lines, admitted, strict=True)]
+            stored = map(self._operation_log.item, admitted)
+            begun.spooled = [(line.text, item) for (line, _), item in zip(lines, stored, strict=True)]
         return begun.spooled
 
 

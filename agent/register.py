@@ -10,7 +10,7 @@ import msgspec
 from privacy.keyring import KeyRing
 from privacy.moment import Moment
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_file import Concerns
+from privacy.sealed_file import Concerns, reached
 from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
 from privacy.store import Barrier, Erasure
 
@@ -53,17 +53,26 @@ class DeviceRegister:
         holds: HeldBy = nothing_held,
     ) -> None:
         self.tier = ring.tier
-        self._files = SealedFolder(directory, ring, PURPOSE, _concerns, moment, holds, RecordClass.DEVICE)
+        self._files = SealedFolder(
+            directory,
+            ring,
+            PURPOSE,
+            _concerns,
+            moment,
+            holds,
+            RecordClass.DEVICE,
+            redates=True,
+            admits=barrier.admits,
+        )
         self._barrier = barrier
 
     def all(self) -> list[Adoption]:
         """Every adoption, in the order in which they were made; of two of the same device, the newer."""
-        known = {known.id: known for name in self._files.names() for known in self._read(name)}
-        return sorted(known.values(), key=lambda adoption: adoption.at)
+        return [adoption for _, adoption in self._known()]
 
     def usable(self) -> list[Adoption]:
         """Every adoption that no order reaches. One that waits to be erased is in `all` alone."""
-        return [adoption for adoption in self.all() if self._barrier.admits(adoption.item)]
+        return [adoption for item, adoption in self._known() if self._barrier.admits(item)]
 
     def add(self, adoption: Adoption) -> bool:
         """Keep `adoption`; what was kept of the same device before is gone, with its key.
@@ -83,6 +92,10 @@ class DeviceRegister:
             self._files.append(adoption.id, [(Concerns(adoption.at, device=adoption.id), new)])
         return True
 
+    def held(self, device: str) -> bool:
+        """Whether a hold keeps what is known of `device`: then it cannot be removed."""
+        return any(self._files.held(item) for _, item, _ in self._files.records(device))
+
     def remove(self, device: str) -> bool:
         """Forget `device`, with its key; False when it was not known, or a hold keeps it.
 
@@ -90,6 +103,14 @@ class DeviceRegister:
             StoreBroken: the medium refused; the device is kept still.
         """
         return device in self._files.names() and bool(self._files.lose(device, lambda _sequence, _item: True))
+
+    def reached(self, scope: Scope, before: datetime) -> list[Adoption]:
+        """What an order for `scope` up to `before` erases, if no hold keeps it."""
+        return [adoption for item, adoption in self._known() if reached(scope, before, item)]
+
+    def redate(self, redated: Callable[[Moment], Moment]) -> None:
+        """The time has become known: what was adopted in this boot before can be dated."""
+        self._files.redate(redated)
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         return self._files.find(scope, before)
@@ -113,8 +134,15 @@ class DeviceRegister:
     def oldest(self) -> Iterator[tuple[RecordClass, int, datetime | None]]:
         yield self._files.oldest()
 
-    def _read(self, name: str) -> Iterator[Adoption]:
-        return (known for _, _, payload in self._files.records(name) if (known := _decode(payload)))
+    def _known(self) -> list[tuple[Item, Adoption]]:
+        """As `all`, each with what there is to say of it: by its own clock it may have been made at another time."""
+        known: dict[str, tuple[Item, Adoption]] = {}
+        for name in self._files.names():
+            for _, item, payload in self._files.records(name):
+                if adoption := _decode(payload):
+                    at = item.at or adoption.at
+                    known[adoption.id] = item, msgspec.structs.replace(adoption, at=at)
+        return sorted(known.values(), key=lambda each: each[1].at)
 
 
 def _decode(payload: bytes) -> Adoption | None:

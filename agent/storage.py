@@ -38,6 +38,8 @@ from privacy.errors import StoreBroken
 from privacy.files import sweep, write_new
 from privacy.holds import Holds
 from privacy.journal import Journal
+from privacy.key_files import NAMES as TABLES
+from privacy.key_look import look_at_keys
 from privacy.keyring import KeyRing
 from privacy.keystore.contract import KeyStore
 from privacy.operation_log import OperationLog
@@ -90,6 +92,8 @@ class Storage:
             self.vault.redate()
             self.operation_log.redate(self.time.redated)
             self.spool.redate(self.time.redated)
+            self.register.redate(self.time.redated)
+            self.holds.redate(self.time.redated)
 
 
 def open_storage(config: Config, clock: MachineClock, random_bytes: RandomBytes = os.urandom) -> Storage:
@@ -122,6 +126,8 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
     # Before anything is read: opening a log cuts its tail, which another agent may be writing.
     lock = _locked(state)
     _see_to_folders(state)
+    _refuse_lost_keys(state, config.keys)
+    (state / "vault").mkdir(mode=0o700, exist_ok=True)  # the others see to themselves
     sweep(state)
     keys = Keys.open_or_create(state / "root.key", random_bytes)
     receipt_key = SigningKey.open_or_create(state / "receipt.jwk", keys.seal("receipt-key"))
@@ -132,10 +138,10 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
     time = _time(ring, clock)
     keep = timedelta(hours=config.log.keep_hours)
     barrier = Barrier(clock)
-    holds = Holds(state / "holds", ring, barrier, time.now, time.moment, random_bytes)
+    holds = Holds(state / "holds", ring, barrier, time, random_bytes)
     rules = policies(config.gateway.systems, {RecordClass.OP_LOG: keep})
-    operation_log = OperationLog(state / "operation-log", ring, time, keep, holds=holds.held)
-    spool = Spool(state / "spool", keys, ring, time, keep, holds=holds.held)
+    operation_log = OperationLog(state / "operation-log", ring, time, keep, holds=holds.held, admits=barrier.admits)
+    spool = Spool(state / "spool", keys, ring, time, keep, holds=holds.held, admits=barrier.admits)
     day_keys = DayKeys(ring, time, keep)
     # Before anything is shown or stored: what is stored, and what the machine's own clock says, tell about the time.
     moments = [*_pictured(ring), *operation_log.moments(), *spool.moments(), *day_keys.moments()]
@@ -178,10 +184,32 @@ def _see_to_folders(state: Path) -> None:
         if path.exists() and not path.is_dir():
             hint = "move it away: an earlier version may have made it, or somebody else"
             raise StoreBroken(f"{path} is no folder", hint=hint)
-    (state / "vault").mkdir(mode=0o700, exist_ok=True)  # the others see to themselves
 
 
-def _root(keys: KeysConfig, folder: Path) -> KeyStore:
+def has_sealed(state: Path) -> bool:
+    """Whether anything lies there that a key of the ring opens, or did."""
+    logs = (f"{name}/{'[0-9a-f]' * 32}.log" for name in FOLDERS)
+    return any(next(state.glob(pattern), None) for pattern in ("vault/segments/*", *logs))
+
+
+def _refuse_lost_keys(state: Path, keys: KeysConfig) -> None:
+    """A folder of keys that is lost, or not mounted, is no first start: that would have everything here die.
+
+    Raises:
+        StoreBroken: so it is. Nothing was changed.
+    """
+    folder = state / "keys"
+    if any((folder / name).exists() for name in TABLES) or not has_sealed(state):
+        return
+    if keys.root != "file" or (keys.path or folder / "slots").exists():
+        look_at_keys(folder, _root(keys, folder, create=False))  # says so, where the root is of a later generation
+    raise StoreBroken(
+        f"no key table is in {folder}, and what they opened is here",
+        hint="bring that folder back (is it mounted?), or remove the whole state directory to begin anew",
+    )
+
+
+def _root(keys: KeysConfig, folder: Path, *, create: bool = True) -> KeyStore:
     """The root that the configuration names. What is behind each is loaded only where it is used."""
     if keys.root == "tpm":
         from privacy.keystore.tpm import Tpm  # noqa: PLC0415 - an optional extra
@@ -193,8 +221,9 @@ def _root(keys: KeysConfig, folder: Path) -> KeyStore:
         return Nvram(keys.path)
     from privacy.keystore.slot_file import SlotFile  # noqa: PLC0415
 
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return SlotFile(keys.path or folder / "slots", create=True)
+    if create:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return SlotFile(keys.path or folder / "slots", create=create)
 
 
 def _time(ring: KeyRing, clock: MachineClock) -> TimeKeeper:

@@ -51,7 +51,8 @@ class TimeWatch:
     Args:
         hidden: how many pictures are kept and not shown.
         look_again: called when other pictures may be shown.
-        on_known: called on the `Disk` thread when the time has become known: what was stored can be dated anew.
+        on_known: called on the `Disk` thread when the time has become known, until it succeeds: what was stored can be
+            dated anew. Once after a start too: whether the process before this one came to it, nobody knows.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
@@ -74,6 +75,10 @@ class TimeWatch:
         self._on_known = on_known
         self._hidden = hidden
         self._look_again = look_again
+        self._to_date = True
+        """What was stored has yet to be dated by what is known of the time."""
+        self._news = ""
+        """Who made the time known, and nobody was told yet."""
 
     def view(self) -> contract.TimeView:
         """What is known."""
@@ -89,11 +94,11 @@ class TimeWatch:
         """Follow the clock, for ever.
 
         Raises:
-            StoreBroken: the time powered on could not be noted; call again.
+            StoreBroken: the time powered on could not be noted, or what is stored not be dated; call again.
         """
         while True:
-            if await self._disk.run(self._tick):
-                self._told("network")
+            if by := await self._disk.run(self._tick):
+                self._told(by)
             await asyncio.sleep(TICK.total_seconds())
 
     async def confirm(self, body: contract.TimeBody) -> contract.TimeView:
@@ -101,6 +106,7 @@ class TimeWatch:
 
         Raises:
             Refused: `not_believed`, and why.
+            StoreBroken: it is believed, and could not be noted, or what is stored not be dated; `run` sees to that.
         """
         objection = await self._disk.run(self._witness, body)
         if objection:
@@ -112,32 +118,48 @@ class TimeWatch:
         """The cloud signed something at `at`: it is at least that late.
 
         Raises:
-            StoreBroken: that is believed, and could not be noted.
+            StoreBroken: as for `confirm`.
         """
         before = self._time.known
-        if await self._disk.run(self._signed, at):
-            self._told(Witness.CLOUD)
+        if by := await self._disk.run(self._signed, at):
+            self._told(by)
         elif before and not self._time.known:
             self._changed()
 
-    def _signed(self, at: datetime) -> bool:
-        before = self._time.known
-        news = self._time.witness(at, Witness.CLOUD) and self._time.known and not before
-        if news:
-            self._on_known()
-        return news
+    def _tick(self) -> str:
+        self._heard(self._time.tick, "network")
+        return self._dated()
 
-    def _tick(self) -> bool:
-        known = self._time.tick()
-        if known:
-            self._on_known()
-        return known
+    def _signed(self, at: datetime) -> str:
+        self._heard(lambda: self._time.witness(at, Witness.CLOUD), Witness.CLOUD)
+        return self._dated()
 
     def _witness(self, body: contract.TimeBody) -> str:
         objection = self._time.objection(body.at, Witness.PERSON)
-        if not objection and self._time.witness(body.at, Witness.PERSON):
-            self._on_known()
+        if not objection:
+            self._to_date = True  # also where the time was known: it may be corrected
+            self._heard(lambda: self._time.witness(body.at, Witness.PERSON), Witness.PERSON)
+            self._dated()
         return objection
+
+    def _heard(self, listen: Callable[[], bool], by: str) -> None:
+        """What makes the time known makes it so even where that cannot be noted: then no other call says so again."""
+        before = self._time.known
+        try:
+            listen()
+        finally:
+            if self._time.known and not before:
+                self._to_date, self._news = True, by
+
+    def _dated(self) -> str:
+        """Date what has yet to be dated, if the time is known; returns who made it known, if nobody was told yet."""
+        if not self._time.known:
+            return ""
+        if self._to_date:
+            self._on_known()
+            self._to_date = False
+        by, self._news = self._news, ""
+        return by
 
     def _told(self, by: str) -> None:
         self._record(entries.TimeKnown(at=self._clock.now(), by=by))

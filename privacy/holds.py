@@ -10,30 +10,38 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from privacy.errors import HoldRefused
-from privacy.hold import Actor, End, Hold, Reason, Renewal, overlap
+from privacy.hold import Actor, End, Hold, Reason, Renewal, end_of, end_of_first, overlap
 from privacy.keyring import Change, KeyRing
 from privacy.records import Item, RecordClass, Scope
 from privacy.seal import RandomBytes
 from privacy.sealed_file import Concerns, reached
 from privacy.sealed_folder import SealedFolder
 from privacy.store import Barrier, Erasure, Exemption
-from privacy.timekeeping import Moment
+from privacy.timekeeping import Age, Moment
 from privacy.uuid7 import uuid7
 
 log = logging.getLogger(__name__)
 
 KIND: Final = "holds"
-LONGEST: Final = timedelta(days=30)
-"""From when it is placed, and once more from when it is renewed."""
 _FILE: Final = ""
 """There is one file, so it needs no name."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Hold).decode
+
+
+class Time(Protocol):
+    """What a book of holds asks of a `TimeKeeper`."""
+
+    def now(self) -> datetime: ...
+
+    def moment(self) -> Moment: ...
+
+    def age(self, moment: Moment) -> Age: ...
 
 
 class Holds:
@@ -41,9 +49,10 @@ class Holds:
 
     It is `activity`: who had what kept, and why. While a hold lasts, its record stays; afterwards it goes at the limit.
 
+    A hold ends when it is as old as it may become (`TimeKeeper.age`), whatever the wall clock says; or at its date,
+    where both that and the time are known.
+
     Args:
-        now: `TimeKeeper.now`.
-        moment: `TimeKeeper.moment`.
         barrier: knows what orders reach.
 
     Raises (all methods):
@@ -53,19 +62,18 @@ class Holds:
     name = "holds"
     classes = frozenset({RecordClass.ACTIVITY})
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what it is made of, each used
+    def __init__(
         self,
         directory: Path,
         ring: KeyRing,
         barrier: Barrier,
-        now: Callable[[], datetime],
-        moment: Callable[[], Moment],
+        time: Time,
         random_bytes: RandomBytes,
     ) -> None:
-        self._files = SealedFolder(directory, ring, KIND, _described, moment, record_class=RecordClass.ACTIVITY)
+        self._files = SealedFolder(directory, ring, KIND, _described, time.moment, record_class=RecordClass.ACTIVITY)
         self.tier = ring.tier
         self._barrier = barrier
-        self._now = now
+        self._time = time
         self._random_bytes = random_bytes
         self._past: set[str] = set()
         """Came to their date, and it is not yet written down."""
@@ -75,22 +83,23 @@ class Holds:
         self._read()
 
     def place(self, reason: Reason, scope: Scope, by: Actor, until: datetime | None = None) -> Hold:
-        """Keep what is in `scope`, what is yet to come too, until `until` (None: for 30 days).
+        """Keep what is in `scope`, what is yet to come too, until `until` (None: for 30 days, or as long as may be).
 
-        It keeps what is there. What was erased stays erased.
+        It keeps what is there. What was erased stays erased. Holds do not add up: what another hold of the same reason
+        keeps, or kept, is kept for 30 days from when that was placed.
 
         Raises:
-            HoldRefused: `code` is `empty_scope`, `nobody_named`, `bad_end` or `ordered`.
+            HoldRefused: `code` is `empty_scope`, `nobody_named`, `bad_end`, `again` or `ordered`.
         """
         if not scope.named:
             raise HoldRefused("empty_scope", "its scope names nothing", hint="say what to keep")
         if reason is Reason.PERSONS_REQUEST and not scope.subjects:
             raise HoldRefused("nobody_named", "a person's request concerns that person", hint="name them in the scope")
-        now = self._now()
-        until = _end(now, until)
+        now, moment = self._now()
+        until = end_of_first(now, until, reason, scope, self._holds.values())
         self._refuse_what_is_ordered(scope)
-        hold = Hold(id=uuid7(now, self._random_bytes), reason=reason, scope=scope, by=by, made=now, until=until)
-        return self._write(hold)
+        hold_id = uuid7(now, self._random_bytes)
+        return self._write(Hold(id=hold_id, reason=reason, scope=scope, by=by, made=now, moment=moment, until=until))
 
     def renew(self, hold_id: str, by: tuple[Actor, Actor], until: datetime | None = None) -> Hold:
         """Let a hold last until `until` (None: for 30 days from now): once, by two people of different roles.
@@ -106,12 +115,12 @@ class Holds:
             raise HoldRefused(
                 "one_role", "two people renew a hold, each in a role of their own", hint="ask somebody in another role"
             )
-        now = self._now()
-        until = _end(now, until)
+        now, moment = self._now()
+        until = end_of(now, until)
         if until <= hold.until:
             raise HoldRefused("bad_end", "it lasts as long without that", hint="to end it sooner, release it")
         self._refuse_what_is_ordered(hold.scope)
-        return self._write(msgspec.structs.replace(hold, until=until, renewed=Renewal(now, by)))
+        return self._write(msgspec.structs.replace(hold, until=until, renewed=Renewal(now, by, moment)))
 
     def release(self, hold_id: str, by: Actor) -> Hold:
         """End a hold. What it kept past its limit goes with the next run of expiry; an order that waits, at once.
@@ -120,7 +129,7 @@ class Holds:
             HoldRefused: `code` is `unknown_hold` or `ended`.
         """
         hold = self._one_active(hold_id)
-        return self._write(msgspec.structs.replace(hold, ended=End(self._now(), by)))
+        return self._write(msgspec.structs.replace(hold, ended=End(self._now()[0], by)))
 
     def end_due(self) -> list[Hold]:
         """Write down which holds have come to their date since the last call, and return them.
@@ -142,20 +151,36 @@ class Holds:
                 return hold
         return None
 
-    def covers_any(self, scope: Scope) -> bool:
-        """Whether a record in `scope` may be held: False spares a whole file the question."""
-        return any(overlap(hold.scope, scope) for hold in self._active())
-
     def history(self) -> tuple[Hold, ...]:
         """Every hold that is remembered, the oldest first."""
         return tuple(sorted(self._holds.values(), key=lambda hold: (hold.made, hold.id)))
 
     def expire(self, limit: timedelta) -> int:
         """Forget the holds that have ended and were made `limit` ago, the limit of `activity`; returns how many."""
-        past = self._now() - limit
-        over = {item.id for item in self._items() if item.at and item.at <= past and not self._keeper(item)}
+        past = self._time.now() - limit
+        old = (hold for hold in self._holds.values() if hold.made <= past or self._age(hold.moment) >= limit)
+        over = {hold.id for hold in old if not self._keeper(_item(hold))}
         self._forget(over)
         return len(over)
+
+    def redate(self, redated: Callable[[Moment], Moment]) -> None:
+        """The time is known (`redated` is `TimeKeeper.redated`): date every hold, which lasts as long as before.
+
+        One of an earlier boot that never learnt the time is taken to be as old as it is at least.
+        """
+
+        def anew(moment: Moment) -> Moment:
+            told = redated(moment)
+            return told if told.trusted else self._time.moment().later(-self._age(moment))
+
+        def revised(payload: bytes) -> bytes:
+            hold = _decoded(payload)
+            return _encode(hold.dated(anew)) if hold else payload
+
+        with self._files.change() as change:
+            # All lines of a hold, so that none of them is found under a date that it has no more.
+            self._files.revise(_FILE, revised)
+            change.afterwards(self._read)
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """As `Store.find`."""
@@ -216,18 +241,39 @@ class Holds:
 
     def _active(self) -> list[Hold]:
         if self._lasting:
-            now = self._now()
-            while self._lasting and self._lasting[-1].until <= now:
-                self._past.add(self._lasting.pop().id)
+            now = self._time.moment()
+            past = {hold.id for hold in self._lasting if self._is_over(hold, now)}
+            if past:
+                self._past |= past
+                self._sort()
         return self._lasting
+
+    def _is_over(self, hold: Hold, now: Moment) -> bool:
+        dated = now.trusted and hold.since.trusted
+        return self._age(hold.since) >= hold.length or (dated and hold.until <= now.wall)
+
+    def _age(self, moment: Moment) -> timedelta:
+        return self._time.age(moment).at_least
+
+    def _now(self) -> tuple[datetime, Moment]:
+        """The time to go by, and this moment in every way that is known.
+
+        Where the time is not known, the best belief may stand still; it is later than each hold by the age of that.
+        """
+        moment = self._time.moment()
+        if moment.trusted:
+            return moment.wall, moment
+        passed = (hold.made + self._age(hold.moment) for hold in self._holds.values())
+        return max([self._time.now(), *passed]), moment
 
     def _one_active(self, hold_id: str) -> Hold:
         hold = self._holds.get(hold_id)
         if hold is None:
             raise HoldRefused("unknown_hold", "there is no such hold", hint="`portvakt holds` lists them")
         if hold not in self._active():
-            ended = hold.ended.at if hold.ended else hold.until
-            raise HoldRefused("ended", f"it ended at {ended:%Y-%m-%d %H:%M} UTC", hint="place another, with a reason")
+            raise HoldRefused(
+                "ended", f"it ended at {hold.over:%Y-%m-%d %H:%M} UTC", hint="place another, with a reason"
+            )
         return hold
 
     def _refuse_what_is_ordered(self, scope: Scope) -> None:
@@ -266,17 +312,6 @@ class Holds:
 
 def _is_among(sequences: set[int], sequence: int, _item: Item) -> bool:
     return sequence in sequences
-
-
-def _end(now: datetime, until: datetime | None) -> datetime:
-    longest = now + LONGEST
-    if until is None:
-        return longest
-    if not now < until <= longest:
-        raise HoldRefused(
-            "bad_end", f"a hold ends within {LONGEST.days} days from now", hint=f"by {longest:%Y-%m-%d %H:%M} UTC"
-        )
-    return until
 
 
 def _item(hold: Hold) -> Item:

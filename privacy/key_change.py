@@ -16,6 +16,10 @@ ID_BYTES: Final = 16
 class Change(Protocol):
     """What one change of keys will do, once it commits."""
 
+    @property
+    def edits(self) -> "Mapping[bytes, KeyEntry | None]":
+        """What it will do so far, by entry id; None: the entry dies."""
+
     def forget(self, entry_id: bytes) -> None:
         """The entry dies, and its key with it. Nothing is wrong where there is none: erasing is idempotent."""
 

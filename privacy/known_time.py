@@ -97,7 +97,7 @@ def started(note: Knowledge | None, boot: bytes, since_boot: float) -> Knowledge
 
 def remembered(known: Knowledge, moments: Iterable[Moment]) -> Knowledge:
     """With what stored moments prove, for a note that is lost or was not written in time."""
-    for moment in moments:
+    for moment in filter(lambda moment: _can_be(moment, known), moments):
         same = moment.boot == known.boot
         since = known.since_boot - moment.since_boot if same else INTERVAL.total_seconds() + known.since_boot
         missing = moment.powered + since - known.powered
@@ -107,6 +107,18 @@ def remembered(known: Knowledge, moments: Iterable[Moment]) -> Knowledge:
                 known, powered=known.powered + missing, marked=known.marked + added, slack=known.slack + added
             )
     return known
+
+
+def _can_be(moment: Moment, known: Knowledge) -> bool:
+    """Whether that moment can have been: what it says is believed for good, so a damaged or forged one must not count.
+
+    No box is on for longer than between `EARLIEST` and `LATEST`, nor for less than since its start; and in a boot that
+    goes on, nothing comes after now.
+    """
+    if moment.boot == known.boot and moment.since_boot > known.since_boot:
+        return False
+    rounded = 1.0  # two sums of the same seconds
+    return moment.since_boot - rounded <= moment.powered <= (LATEST - EARLIEST).total_seconds()
 
 
 def powered(known: Knowledge, since_boot: float) -> float:

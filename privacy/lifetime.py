@@ -23,7 +23,8 @@ GO_IN_DOUBT: Final = frozenset(
         RecordClass.SENSOR_HISTORY,
     }
 )
-"""Of these goes, after a day without known time, what cannot be shown to be young enough (`DESIGN.md`, "Time")."""
+"""Of these nothing of an earlier boot is shown while time is not known; and after a day of that goes what cannot be
+shown to be young enough (`DESIGN.md`, "Time")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,10 @@ class Lifetime:
     def span(self) -> timedelta | None:
         """How long one file takes records; None: for ever."""
         return self.limit and min(self.limit / FILES_A_LIMIT, LONGEST_SPAN)
+
+    def sealed(self, began: Moment) -> bool:
+        """Whether what began at a moment must not be shown: an earlier boot stored it, and time is not known."""
+        return self.record_class in GO_IN_DOUBT and self.time.sealed(began)
 
     def due(self, ahead: timedelta) -> Callable[[Moment], bool]:
         """Whether what began at a moment falls due within `ahead`, the time until somebody asks again: never late."""

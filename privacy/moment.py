@@ -1,5 +1,6 @@
 """When something was captured, how old it is, who can say what time it is, and how far each of them is believed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
@@ -61,6 +62,25 @@ class Moment(msgspec.Struct, frozen=True, array_like=True):
             wall=self.wall + by,
             no_earlier=self.no_earlier and self.no_earlier + by,
         )
+
+
+def since(times: Sequence[datetime], now: Moment) -> Moment:
+    """The moment of the first of records that were written at `times`, and waited until `now`.
+
+    Not since before this boot, whatever the wall clock says: what waits, waits in memory. Where the clock was wrong
+    when one was written, which the time that is known now shows, it is no moment to date the others by.
+    """
+    waited = min(max((now.wall - min(times)).total_seconds(), 0.0), now.since_boot)
+    back = timedelta(seconds=waited)
+    begun = now.wall - timedelta(seconds=now.since_boot)
+    return msgspec.structs.replace(
+        now,
+        since_boot=now.since_boot - waited,
+        powered=now.powered - waited,
+        wall=now.wall - back,
+        trusted=now.trusted and begun - TOLERANCE <= min(times) and max(times) <= now.wall + TOLERANCE,
+        no_earlier=now.no_earlier and now.no_earlier - back,
+    )
 
 
 class Age(msgspec.Struct, frozen=True):

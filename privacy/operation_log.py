@@ -1,7 +1,7 @@
 """The raw operation log: sealed, a file for an hour, gone after its limit. Nothing of it leaves except redacted."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from privacy.lifetime import Lifetime
 from privacy.moment import Moment
 from privacy.records import Item, RecordClass, Scope
 from privacy.sealed_file import Concerns
-from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
+from privacy.sealed_folder import HeldBy, SealedFolder, all_admitted, nothing_held
 from privacy.store import Erasure
 from privacy.timekeeping import TimeKeeper
 
@@ -41,12 +41,31 @@ class OperationLog:
     name = "operation_log"
     classes = frozenset({RecordClass.OP_LOG})
 
-    def __init__(
-        self, directory: Path, ring: KeyRing, time: TimeKeeper, limit: timedelta, *, holds: HeldBy = nothing_held
+    def __init__(  # noqa: PLR0913 - what it is made of, each used
+        self,
+        directory: Path,
+        ring: KeyRing,
+        time: TimeKeeper,
+        limit: timedelta,
+        *,
+        holds: HeldBy = nothing_held,
+        admits: Callable[[Item], bool] = all_admitted,
     ) -> None:
+        """`admits`: as `Barrier.admits`. What an order reaches is exported no more."""
         self.tier = ring.tier
-        self._files = SealedFolder(directory, ring, PURPOSE, _concerns, time.moment, holds)
+        self._time = time
         self._lifetime = Lifetime(time, RecordClass.OP_LOG, limit)
+        self._files = SealedFolder(
+            directory,
+            ring,
+            PURPOSE,
+            _concerns,
+            time.moment,
+            holds,
+            redates=True,
+            admits=admits,
+            sealed=self._lifetime.sealed,
+        )
         self.limit = limit
         """How long an entry lives at the most."""
 
@@ -62,8 +81,13 @@ class OperationLog:
             values = {field.name: getattr(entry, field.name) for field in fields(entry) if field.name != "at"}
             records.append((concerns, _encode(StoredEntry(concerns, entry.level, entry.event, values))))
         if records:
-            first = min(concerns.at for concerns, _ in records)
-            self._files.append(self._files.taking(first, self._lifetime.span, LARGEST_FILE), records)
+            self._files.append(self._files.taking(records, self._lifetime.span, LARGEST_FILE), records)
+
+    def item(self, entry: Entry) -> Item:
+        """What there is to say of an entry that is stored now: undated, while the time is not known."""
+        concerns = Concerns.of(entry.about)
+        item = concerns.item("", RecordClass.OP_LOG)
+        return item if self._time.known else replace(item, at=None)
 
     def expire(self, ahead: timedelta) -> int:
         """Have die what reaches its limit within `ahead`, the time until the next run; returns how many entries went.

@@ -64,7 +64,18 @@ class RecordStore:
         self._barrier = barrier
         self._lifetime = Lifetime(time, record_class, limit)
         kind = name.replace("_", "-")
-        self._files = SealedFolder(directory, ring, kind, _concerns, time.moment, holds, record_class)
+        self._files = SealedFolder(
+            directory,
+            ring,
+            kind,
+            _concerns,
+            time.moment,
+            holds,
+            record_class,
+            redates=True,
+            admits=barrier.admits,
+            sealed=self._lifetime.sealed,
+        )
         (self._class,) = self.classes
 
     def append(self, concerns: Concerns, payload: bytes) -> bool:
@@ -79,16 +90,18 @@ class RecordStore:
             if self._barrier.admits(concerns.item("", self._class))
         ]
         if admitted:
-            first = min(concerns.at for concerns, _ in admitted)
-            self._files.append(self._files.taking(first, self._lifetime.span, LARGEST_FILE), admitted)
+            self._files.append(self._files.taking(admitted, self._lifetime.span, LARGEST_FILE), admitted)
         return len(admitted)
 
     def records(self) -> Iterator[tuple[Item, bytes]]:
-        """Every record that may be shown, the oldest file first: none that an order reaches, or a hold keeps."""
+        """Every record that may be shown, the oldest file first.
+
+        None that an order reaches, or a hold keeps; and while the time is not known, none of an earlier boot where the
+        class is one that goes in doubt.
+        """
         for name in self._files.names():
-            for _, item, payload in self._files.records(name):
-                if self._barrier.admits(item) and not self._files.held(item):
-                    yield item, _opened(payload)
+            for _, item, payload in self._files.shown(name):
+                yield item, _opened(payload)
 
     def expire(self, ahead: timedelta) -> int:
         """Have die what reaches its limit within `ahead`, the time until the next run; returns how many records went.

@@ -1,8 +1,8 @@
 """One file of a `SealedFolder`: a sealed log under the key of its entry in the ring, and whom its records concern."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from privacy.entries import About
 from privacy.errors import StoreBroken
 from privacy.keyring import KeyEntry, KeyRing
-from privacy.moment import Moment
+from privacy.moment import Moment, Utc
 from privacy.records import Item, RecordClass, Scope
 from privacy.sealed_log import SealedLog
 
@@ -48,11 +48,19 @@ class Kind:
     """Of the entries in the ring, and the purpose of the logs."""
     record_class: RecordClass
     describe: Describe
+    redates: bool
+    """Whether `SealedFolder.redate` is called when the time becomes known: the times of records are right only then."""
 
-    def item(self, identity: str, payload: bytes) -> Item:
-        """What a record says of itself."""
-        concerns = self.describe(payload)
-        return concerns.item(identity, self.record_class) if concerns else Item(identity, self.record_class, None)
+    def item(self, identity: str, payload: bytes, info: "Info") -> Item:
+        """What is known of a record of the file of `info`."""
+        return self.dated(identity, self.describe(payload), info)
+
+    def dated(self, identity: str, concerns: Concerns | None, info: "Info") -> Item:
+        """The same, where it was read whom it concerns."""
+        if concerns is None:
+            return Item(identity, self.record_class, None)
+        item = concerns.item(identity, self.record_class)
+        return replace(item, at=info.right(concerns.at)) if self.redates else item
 
 
 class Info(msgspec.Struct, frozen=True, array_like=True):
@@ -61,6 +69,10 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
     name: str
     moment: Moment
     """When its first record was written."""
+    behind: float = 0.0
+    """Seconds that the clock was behind: to be added to what its records say. *moment* and *until* are right."""
+    until: Utc | None = None
+    """When its moment was last corrected: its records were written before, and it takes no more."""
 
     @classmethod
     def of(cls, entry: KeyEntry) -> "Info":
@@ -75,7 +87,28 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
             raise StoreBroken(f"{entry!r} cannot be read", hint="was it made by a later version?") from error
 
     def to_bytes(self) -> bytes:
-        return msgspec.msgpack.encode(self)
+        return msgspec.msgpack.encode(self if self.until else (self.name, self.moment))
+
+    def right(self, at: datetime) -> datetime | None:
+        """The time of a record that says `at`; None where nobody can say, because the time was not known.
+
+        A clock in doubt may have been set between two records. So none is dated after the time became known, and an
+        order that comes later reaches all.
+        """
+        if not self.moment.trusted:
+            return None
+        if self.until is None:
+            return at
+        try:
+            at += timedelta(seconds=self.behind)
+        except OverflowError:
+            return None
+        return min(at, self.until)
+
+    def corrected(self, moment: Moment, now: datetime) -> "Info":
+        """The same with the right `moment`, as it is known `now`."""
+        shift = (moment.wall - self.moment.wall).total_seconds()
+        return Info(self.name, moment, self.behind + shift, now)
 
 
 class SealedFile:
@@ -101,7 +134,7 @@ class SealedFile:
         if self._log is None:
             opened = SealedLog(self.path, self._ring.seal(self.entry), self._kind.name.encode())
             for _, payload in opened.replay():
-                self._see(self._kind.describe(payload))
+                self._see(self._item(payload).at)
             self._log = opened
         return self._log
 
@@ -114,13 +147,13 @@ class SealedFile:
         """As `SealedLog.append`."""
         first = self.open().append([payload for _, payload in records])
         for concerns, _ in records:
-            self._see(concerns)
+            self._see(self._kind.dated("", concerns, self.info).at)
         return first
 
     def records(self) -> Iterator[Record]:
         """Every record that opens, with its sequence."""
         for sequence, payload in self.open().replay():
-            yield sequence, self._kind.item(f"{self.name}.{sequence}", payload), payload
+            yield sequence, self._item(payload, sequence), payload
 
     def count_reached(self, scope: Scope, before: datetime) -> int:
         """How many records an order for `scope` reaches; reads them only where some may be reached, and others not."""
@@ -130,11 +163,14 @@ class SealedFile:
             return count
         return sum(reached(scope, before, item) for _, item, _ in self.records())
 
-    def _see(self, concerns: Concerns | None) -> None:
+    def _item(self, payload: bytes, sequence: int = 0) -> Item:
+        return self._kind.item(f"{self.name}.{sequence}", payload, self.info)
+
+    def _see(self, at: datetime | None) -> None:
         self._count += 1
-        if concerns:
-            self._oldest = min(self._oldest or concerns.at, concerns.at)
-            self._newest = max(self._newest or concerns.at, concerns.at)
+        if at:
+            self._oldest = min(self._oldest or at, at)
+            self._newest = max(self._newest or at, at)
 
 
 def reached(scope: Scope, before: datetime | None, item: Item) -> bool:

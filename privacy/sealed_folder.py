@@ -16,7 +16,7 @@ import msgspec
 
 from privacy.keyring import Change, KeyEntry, KeyRing
 from privacy.log_directory import LogDirectory
-from privacy.moment import Moment
+from privacy.moment import Moment, since
 from privacy.records import Item, RecordClass, Scope
 from privacy.sealed_file import Concerns, Describe, Info, Kind, Record, SealedFile, reached
 from privacy.sealed_log import SealedLog, records_in
@@ -41,6 +41,16 @@ def nothing_held(_item: Item) -> None:
     """For what no hold reaches."""
 
 
+def all_admitted(_item: Item) -> bool:
+    """For what shows nothing to anybody."""
+    return True
+
+
+def none_sealed(_began: Moment) -> bool:
+    """For what is needed whether or not the time is known."""
+    return False
+
+
 class SealedFolder:
     """Sealed logs by name in one directory. Every method blocks: call it on the `Disk` thread.
 
@@ -53,6 +63,9 @@ class SealedFolder:
         moment: now.
         holds: what lives on although it is to die.
         beside: names of files of ours that also lie there.
+        redates: whether `redate` is called when the time becomes known. Until then what was written is undated.
+        admits: as `Barrier.admits`: what an order reaches is not shown, from the moment it stands in the journal.
+        sealed: whether what began at a moment must not be shown, because nobody knows how old it is.
 
     Raises (all methods):
         StoreBroken: the medium refused, or a file in the directory is not ours.
@@ -69,12 +82,17 @@ class SealedFolder:
         record_class: RecordClass = RecordClass.OP_LOG,
         *,
         beside: frozenset[str] = frozenset(),
+        redates: bool = False,
+        admits: Callable[[Item], bool] = all_admitted,
+        sealed: Callable[[Moment], bool] = none_sealed,
     ) -> None:
         self._directory = LogDirectory(directory, beside)
         self._ring = ring
-        self._kind = Kind(kind, record_class, describe)
+        self._kind = Kind(kind, record_class, describe, redates)
         self._moment = moment
         self._holds = holds
+        self._admits = admits
+        self._sealed = sealed
         self._entries: dict[bytes, KeyEntry] = {}
         self._files: dict[str, SealedFile] = {}
         self._change: Change | None = None
@@ -97,24 +115,29 @@ class SealedFolder:
         self._ring.sync()
         file = self._living().get(name)
         if file is None:
-            moment = _since(min(concerns.at for concerns, _ in records), self._moment())
+            moment = since([concerns.at for concerns, _ in records], self._moment())
             self._ring.add(self._kind.name, Info(name, moment).to_bytes())
             self._ring.sync()  # the key before the file: a file without one is dead
             file = self._living()[name]
         return file.append(records)
 
-    def taking(self, first: datetime, span: timedelta | None, largest: int, above: int = 0) -> str:
-        """The name, a number above `above`, of the file that takes records of which the first was written at `first`.
+    def taking(
+        self, records: Sequence[tuple[Concerns, bytes]], span: timedelta | None, largest: int, above: int = 0
+    ) -> str:
+        """The name, a number above `above`, of the file that takes `records`.
 
         It is a new one where the newest is `largest` bytes long, or began more than `span` ago, or in another boot: as
-        a file dies by the moment of its first record, others die early by at most `span`.
+        a file dies by the moment of its first record, others die early by at most `span`. And where the time was known
+        then and is not known now, or the other way round: no clock in doubt dates what a right one wrote.
         """
         files = self._living()
         newest = max((int(name) for name in files if name.isdecimal()), default=0)
         if (file := files.get(numbered(newest))) and file.open().size < largest:
             now, begun = self._moment(), file.info.moment
+            first = since([concerns.at for concerns, _ in records], now)
             young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
-            if young and now.boot == begun.boot and begun.wall <= first:
+            alike = now.boot == begun.boot and first.trusted == begun.trusted and file.info.until is None
+            if young and alike and begun.wall <= min(concerns.at for concerns, _ in records):
                 return numbered(newest)
         return numbered(max(newest, above) + 1)
 
@@ -130,6 +153,19 @@ class SealedFolder:
     def held(self, item: Item) -> bool:
         """Whether `item` lives on although it is to die; then it is neither shown nor sent."""
         return self._holds(item) is not None
+
+    def sealed(self, name: str) -> bool:
+        """Whether nothing of the file `name`, one of `names`, may be shown, because nobody knows how old it is."""
+        return self._sealed(self._living()[name].info.moment)
+
+    def shown(self, name: str) -> Iterator[Record]:
+        """As `records`, without what must not be shown: a hold keeps it, an order reaches it, or it is sealed."""
+        if name in self._living() and not self.sealed(name):
+            yield from (record for record in self.records(name) if self.may_show(record[1]))
+
+    def may_show(self, item: Item) -> bool:
+        """Whether neither a hold keeps `item` nor an order reaches it."""
+        return self._admits(item) and not self.held(item)
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -150,10 +186,15 @@ class SealedFolder:
             return self._lose(change, file, file.records(), dies) if file else []
 
     def rewrite(self, name: str, payloads: Sequence[bytes]) -> None:
-        """Make `payloads` all that the file `name` holds, under a new key; what it held dies, under a hold or not."""
+        """Make `payloads`, written now, all that the file `name` holds, under a new key.
+
+        What it held dies, under a hold or not.
+        """
         with self.change() as change:
             file = self._named(change.entries())[name]
-            self._replace(change, file, list(enumerate(payloads, file.open().first_free)))
+            times = [concerns.at for concerns in map(self._kind.describe, payloads) if concerns]
+            moment = since(times, self._moment()) if times and len(times) == len(payloads) else file.info.moment
+            self._replace(change, file, list(enumerate(payloads, file.open().first_free)), Info(name, moment))
 
     def revise(self, name: str, anew: Callable[[bytes], bytes | None]) -> None:
         """Make each record of the file `name` what `anew` makes of its payload (None: it dies), under a new key.
@@ -165,7 +206,7 @@ class SealedFolder:
             old = [(sequence, payload) for sequence, _, payload in file.records()] if file else []
             new = [(sequence, revised) for sequence, payload in old if (revised := anew(payload)) is not None]
             if file and new != old:
-                self._replace(change, file, new)
+                self._replace(change, file, new, self._left(file, new))
 
     def expire(self, due: Callable[[Moment], bool]) -> int:
         """Have every file die that began at a moment that is `due`; returns how many records went."""
@@ -178,12 +219,12 @@ class SealedFolder:
         return (file.info.moment for file in self._living().values())
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
-        """The time has become known: correct what the files of this boot say of their first records."""
+        """The time has become known: correct what the files of this boot say of their records."""
+        now = self._moment().wall
         with self.change() as change:
             for file in self._named(change.entries()).values():
-                info = Info(file.info.name, redated(file.info.moment))
-                if info != file.info:
-                    change.inform(file.entry.id, info.to_bytes())
+                if (moment := redated(file.info.moment)) != file.info.moment:
+                    change.inform(file.entry.id, file.info.corrected(moment, now).to_bytes())
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """As `Store.find`."""
@@ -215,7 +256,10 @@ class SealedFolder:
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """As `Store.export`."""
-        return self._in_scope(scope, None)
+        for name in self.names():
+            for _, item, payload in self.shown(name):
+                if scope.covers(item):
+                    yield item, payload
 
     def oldest(self) -> tuple[RecordClass, int, datetime | None]:
         """The one row of `Store.oldest`."""
@@ -255,13 +299,13 @@ class SealedFolder:
             else:
                 kept.append((sequence, payload))
         if gone or not kept:
-            self._replace(change, file, kept)
+            self._replace(change, file, kept, self._left(file, kept))
         return gone
 
-    def _replace(self, change: Change, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> None:
-        """Stage the death of `file`, and the birth of another with what is `kept`."""
+    def _replace(self, change: Change, file: SealedFile, kept: Sequence[tuple[int, bytes]], info: Info) -> None:
+        """Stage the death of `file`, and the birth of another with what is `kept`, of which `info` tells."""
         if kept:
-            entry = change.add(self._kind.name, Info(file.info.name, self._begun(file, kept)).to_bytes())
+            entry = change.add(self._kind.name, info.to_bytes())
             staged = self._staged[entry.id] = SealedFile(
                 self._directory.path_of(entry.id), self._ring, entry, self._kind
             )
@@ -272,17 +316,26 @@ class SealedFolder:
         self._unsettled.add(file.path)
         change.afterwards(self._settle)
 
-    def _begun(self, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> Moment:
-        """When the first of those that are `kept` was written: of what dies, the time must not stay either.
+    def _left(self, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> Info:
+        """The info of `file`, begun when the first of those that are `kept` was written: the times of the dead go too.
 
-        Where nobody can say when one of them was written, the file stays as old as it was, so that none lives too long.
+        Records are dated by a wall clock, so the moment moves by no more than the boot-time clock vouches for: its own
+        age in this boot. Else a clock that was set would have the box older than it is, and all that it keeps. Where
+        nobody can say, the file stays as old as it was, so that none lives too long.
         """
+        info, now = file.info, self._moment()
         first = next((item.at for _, item, _ in file.records()), None)
-        times = [concerns and concerns.at for concerns in map(self._kind.describe, (payload for _, payload in kept))]
+        times = [self._kind.item("", payload, info).at for _, payload in kept]
         known = [at for at in times if at]
-        if first is None or len(known) < len(times):
-            return file.info.moment
-        return file.info.moment.later(max(min(known) - first, timedelta()))
+        if first is None or not known or len(known) < len(times):
+            return info
+        begun, shift = info.moment, max(min(known) - first, timedelta())
+        if now.boot == begun.boot:
+            age = timedelta(seconds=max(now.since_boot - begun.since_boot, 0.0))
+            return msgspec.structs.replace(info, moment=begun.later(min(shift, age)))
+        # Nobody vouches for more than the wall time, which makes no box older.
+        wall = begun.wall + min(shift, max(now.wall - begun.wall, timedelta()))
+        return msgspec.structs.replace(info, moment=msgspec.structs.replace(begun, wall=wall, no_earlier=wall))
 
     def _settle(self) -> None:
         """Unlink what died in the last change, or was written for one that failed."""
@@ -304,36 +357,21 @@ class SealedFolder:
 
     def _count_open(self, path: Path, scope: Scope, before: datetime) -> int:
         opened = self._open_records(self._directory.read(path), self._directory.entry_id(path))
-        return sum(reached(scope, before, self._kind.item("", payload)) for payload in opened)
+        return sum(reached(scope, before, item) for item in opened)
 
-    def _open_records(self, data: bytes, own: bytes) -> list[bytes]:
-        """The payloads that the key of the entry `own` opens, or else any other key, if it opens the first record."""
+    def _open_records(self, data: bytes, own: bytes) -> list[Item]:
+        """What the key of the entry `own` opens, or else any other key, if it opens the first record."""
         entries = self._ring.entries(self._kind.name)
         for entry in sorted(entries.values(), key=lambda entry: entry.id != own):
             records = records_in(data, self._ring.seal(entry), self._kind.name.encode())
             tried = records if entry.id == own else islice(records, 1)
             if any(payload is not None for _, payload, _ in tried):
+                info = Info.of(entry)
                 again = records_in(data, self._ring.seal(entry), self._kind.name.encode())
-                return [payload for _, payload, _ in again if payload is not None]
+                return [self._kind.item("", payload, info) for _, payload, _ in again if payload is not None]
         return []
 
 
 def numbered(number: int) -> str:
     """The name of a file that goes by a number."""
     return f"{number:010d}"
-
-
-def _since(first: datetime, now: Moment) -> Moment:
-    """The moment of a record that was written at `first`, and waited until `now`.
-
-    Not since before this boot, whatever the wall clock says: what waits, waits in memory.
-    """
-    waited = min(max((now.wall - first).total_seconds(), 0.0), now.since_boot)
-    back = timedelta(seconds=waited)
-    return msgspec.structs.replace(
-        now,
-        since_boot=now.since_boot - waited,
-        powered=now.powered - waited,
-        wall=now.wall - back,
-        no_earlier=now.no_earlier and now.no_earlier - back,
-    )

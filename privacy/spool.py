@@ -23,7 +23,7 @@ from privacy.records import Item, RecordClass, Scope
 from privacy.redaction.line import RedactedLine, redacted
 from privacy.seal import Keys
 from privacy.sealed_file import Concerns
-from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
+from privacy.sealed_folder import HeldBy, SealedFolder, all_admitted, nothing_held
 from privacy.store import Erasure
 from privacy.timekeeping import TimeKeeper
 
@@ -95,15 +95,28 @@ class Spool:
         *,
         cap: int = CAP,
         holds: HeldBy = nothing_held,
+        admits: Callable[[Item], bool] = all_admitted,
     ) -> None:
         """Open the spool in `directory`.
 
-        `keys` seal its state, which holds nothing personal; the lines are under keys of `ring`.
+        `keys` seal its state, which holds nothing personal; the lines are under keys of `ring`. `admits`: as
+        `Barrier.admits`. What an order reaches is handed out no more, and counts as erased: the order takes it.
         """
         self.tier = ring.tier
-        self._files = SealedFolder(directory, ring, PURPOSE, _concerns, time.moment, holds, beside=frozenset({"state"}))
-        self._random_bytes = keys.random_bytes
         self._lifetime = Lifetime(time, RecordClass.OP_LOG, limit)
+        self._files = SealedFolder(
+            directory,
+            ring,
+            PURPOSE,
+            _concerns,
+            time.moment,
+            holds,
+            beside=frozenset({"state"}),
+            redates=True,
+            admits=admits,
+            sealed=self._lifetime.sealed,
+        )
+        self._random_bytes = keys.random_bytes
         self._cap = cap
         self._segment_size = min(LARGEST_SEGMENT, cap // 8)
         self._state_path = directory / "state"
@@ -138,9 +151,8 @@ class Spool:
             records.append((concerns, _encode(_StoredLine(concerns, line.text))))
         if not records:
             return
-        first = min(concerns.at for concerns, _ in records)
         above = self._state.highest
-        self._files.append(self._files.taking(first, self._lifetime.span, self._segment_size, above), records)
+        self._files.append(self._files.taking(records, self._lifetime.span, self._segment_size, above), records)
         try:
             self._make_room()
         except StoreBroken as error:
@@ -150,10 +162,14 @@ class Spool:
     def next_batch(self, max_lines: int) -> Batch | None:
         """The oldest lines that wait; the same batch until it is acknowledged, whatever `max_lines` says then.
 
-        Of a batch that was thinned meanwhile, by an erasure or the limit, the rest goes out under another id.
+        Of a batch that was thinned meanwhile, by an order or the limit, the rest goes out under another id. While the
+        time is not known, nothing of an earlier boot goes out; a batch of it that was handed out before has to wait,
+        and all others with it.
         """
         handed = self._state.open or self._hand_out(max_lines)
         while handed:
+            if handed.segment in self._files.names() and self._files.sealed(handed.segment):
+                return None
             lines = self._lines(handed.segment, handed.last)
             if lines and len(lines) == handed.lines:
                 return Batch(handed.id, lines)
@@ -233,7 +249,9 @@ class Spool:
         """Decide what the next batch is, and write that down before anybody sees it."""
         names = self._files.names()
         for segment in names:
-            sequences = [sequence for sequence, item, _ in self._waiting(segment) if not self._files.held(item)]
+            if self._files.sealed(segment):
+                continue
+            sequences = [sequence for sequence, item, _ in self._waiting(segment) if self._files.may_show(item)]
             if sequences:
                 last = sequences[:max_lines][-1]
                 handed = _Open(self._random_bytes(16).hex(), segment, last, len(self._lines(segment, last)))
@@ -244,7 +262,7 @@ class Spool:
 
     def _lines(self, segment: str, last: int) -> tuple[RedactedLine, ...]:
         """The lines of `segment` up to the sequence `last` that can be read, and may be sent."""
-        sent = [payload for s, item, payload in self._waiting(segment) if s <= last and not self._files.held(item)]
+        sent = [payload for s, item, payload in self._waiting(segment) if s <= last and self._files.may_show(item)]
         return tuple(redacted(line.text) for line in map(_line, sent) if line)
 
     def _make_room(self) -> None:

@@ -5,14 +5,19 @@ backend gets the redacted lines and the receipts, each on its own way; this API 
 """
 
 from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
 
 from privacy.hold import Reason
 from privacy.records import Identifier, Scope
+
+CLAIMS_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""No picture here is older."""
+CLAIMS_AHEAD: Final = timedelta(days=31)
+"""How far ahead of now a claim may reach."""
 
 Value = bool | int | float | str
 Section = Literal["time", "holds", "link", "services", "devices", "found", "cameras", "snapshots", "receipts", "log"]
@@ -233,7 +238,7 @@ class HoldBody(Wire, frozen=True, kw_only=True):
     scope: Scope
     reason: Reason
     until: Annotated[datetime, Meta(tz=True)] | None = None
-    """Left out: in 30 days, the longest."""
+    """Left out: for as long as may be: 30 days, counted from an earlier hold of the same reason on some of that."""
 
 
 class TagBody(Wire, frozen=True, kw_only=True):
@@ -255,6 +260,16 @@ class ClaimBody(Wire, frozen=True, kw_only=True):
     subject: Identifier
     start: Annotated[datetime, Meta(tz=True)]
     end: Annotated[datetime, Meta(tz=True)]
+
+    def problem(self, now: datetime) -> str:
+        """Why nobody can claim that time, for a person; empty where they can."""
+        if self.start >= self.end:
+            return "the claim ends before it begins"
+        if self.start < CLAIMS_FROM:
+            return f"the claim begins before {CLAIMS_FROM:%Y}"
+        if self.end > now + CLAIMS_AHEAD:
+            return f"the claim ends more than {CLAIMS_AHEAD.days} days from now"
+        return ""
 
 
 class TimeBody(Wire, frozen=True, kw_only=True):
@@ -317,7 +332,7 @@ class House(Protocol):
         """Adopt a found device. Refused: `not_found`, `adoption_failed`."""
 
     async def remove(self, device: str, actor: str) -> None:
-        """Forget an adopted device. Refused: `unknown_device`, `configured` (it stands in the configuration)."""
+        """Forget an adopted device. Refused: `unknown_device`, `configured` (stands in the configuration), `held`."""
 
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
         """A JPEG, or None when there is no such snapshot (any more)."""

@@ -32,6 +32,7 @@ STATUS: Final = {
     "not_found": HTTPStatus.NOT_FOUND,
     "wrong_method": HTTPStatus.METHOD_NOT_ALLOWED,
     "configured": HTTPStatus.CONFLICT,
+    "held": HTTPStatus.CONFLICT,
     "ordered": HTTPStatus.CONFLICT,
     "ended": HTTPStatus.CONFLICT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -37,7 +37,8 @@ def hold(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     start: Start = None,
     end: End = None,
     until: Annotated[
-        str | None, typer.Option(metavar="TIME", help="When it ends by itself; left out: in 30 days, the longest.")
+        str | None,
+        typer.Option(metavar="TIME", help="When it ends by itself; left out: as long as may be, 30 days at most."),
     ] = None,
     socket: Socket = DEFAULT_SOCKET,
     *,

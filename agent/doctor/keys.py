@@ -7,6 +7,7 @@ from typing import Final
 
 from agent.config import Config
 from agent.doctor.check import Check, broken
+from agent.storage import has_sealed
 from privacy.errors import SealBroken, StoreBroken
 from privacy.key_look import KeyLook, TableState, look_at_keys
 from privacy.keystore.contract import KeyStore
@@ -104,10 +105,9 @@ class Ring:
             yield broken("keys", self._error, _RESTORE)
         elif look:
             yield from self._told(look)
-        elif _has_sealed(self._directory.parent):
-            # The next start would take this for its first one, and what is here for dead.
+        elif has_sealed(self._directory.parent):
             found = f"no key table is in {self._directory}, and what they opened is here"
-            yield Check("keys", "fail", found, f"do not start the agent; {_RESTORE}")
+            yield Check("keys", "fail", found, _RESTORE)
         else:
             yield Check("keys", "ok", "a first start was interrupted: the next one goes on with it")
 
@@ -130,8 +130,3 @@ class Ring:
         if keys.root == "nvram" and keys.path is not None:
             return Nvram(keys.path)
         return SlotFile(keys.path or self._directory / "slots")
-
-
-def _has_sealed(state: Path) -> bool:
-    """Whether anything lies there that a key of the ring opens, or did."""
-    return any(next(state.glob(pattern), None) for pattern in ("vault/segments/*", "*/*.log"))

@@ -83,8 +83,10 @@ class Catalogue:
 
     def within(self, change: Change) -> list[Segment]:
         """Every segment that lives after `change`, as it stands now."""
-        entries = change.entries()
-        return [_as(row, entry) for row in self.living().values() if (entry := entries.get(row.id))]
+        edits, rows = change.edits, self.living()
+        if rows.keys().isdisjoint(edits):
+            return list(rows.values())
+        return [_as(row, entry) for row in rows.values() if (entry := edits.get(row.id, row.entry))]
 
     def born(self, entry: KeyEntry, info: SegmentInfo) -> Segment:
         """A new segment, whose key was just added to the ring."""
@@ -116,6 +118,12 @@ class Catalogue:
             by_id = {record.id: record for record in placed}
             return [by_id.get(record_id) for record_id in self._page(segment, page)]
         return placed
+
+    def record(self, segment: Segment, position: int) -> Placed | None:
+        """One of `records`, where the index alone tells; None where it does not: ask for all of them."""
+        if segment.page or segment.id in self.writers:
+            return None
+        return self.index.record(segment.id, position)
 
     def ids(self, segment: Segment) -> Sequence[bytes]:
         """The ids of its pictures that have keys, in the order in which they were taken; opens no segment."""

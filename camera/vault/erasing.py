@@ -58,12 +58,13 @@ class Erasing:
         dying: dict[bytes, Collection[bytes] | None] = {}
         parts: list[_Survivors] = []
         for segment, bits in doomed:
-            part = self._part(segment, bits)
-            dying[segment.id] = part.dying if part else None
-            if part:
+            segment_id = segment.entry.id
+            if part := self._part(segment, bits):
+                dying[segment_id] = part.dying
                 parts.append(part)
             else:
-                change.forget(segment.id)
+                dying[segment_id] = None
+                change.forget(segment_id)
         self._writing.retire(set(dying))
         self._write(change, parts)
         self._tags.erase(dying, statement_dies)
@@ -73,7 +74,7 @@ class Erasing:
         if segment.info is None or bits == positions.every(segment.count):
             return None
         ids = self._catalogue.ids(segment)
-        if len(ids) < segment.count:
+        if segment.page and len(ids) < segment.count:
             return None  # its page is damaged or gone: no picture of it opens any more
         # All `ids`, also should there be more than were counted: what nobody meant survives.
         living = positions.every(len(ids)) & ~bits

@@ -1,6 +1,7 @@
 """What goes by itself: at its limit, in doubt, or for want of space; and the files that are left of it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from camera.vault import positions
 from camera.vault.catalogue import Segment
@@ -10,6 +11,12 @@ from camera.vault.space import Space
 from camera.vault.survey import Survey
 from camera.vault.tags import Claim, Tag
 from privacy.errors import StoreBroken
+
+UNASKED_BYTES: Final = 1024 * 1024
+"""Room for so many bytes of pictures is looked for at once: to ask the medium for each would take a tenth of the time.
+
+Far less than the reserve that stays free, so that others who fill the medium meanwhile make no append fail.
+"""
 
 
 class Expiring:
@@ -25,6 +32,8 @@ class Expiring:
         self._erasing = erasing
         self._limits = limits
         self._space = space
+        self._room = 0
+        """Up to so many bytes of the vault there was room when the medium was last asked."""
         self._made_room: list[Expired] = []
         """What went for space since the last run."""
 
@@ -50,7 +59,10 @@ class Expiring:
         Raises:
             StoreBroken: also where nothing is left that could go.
         """
-        if self._short(needed) <= 0:
+        if self._catalogue.bytes + needed <= self._room:
+            return
+        if (missing := self._short(needed)) <= 0:
+            self._room = self._catalogue.bytes + needed + min(-missing, UNASKED_BYTES)
             return
         self.reclaim(None)
         if (missing := self._short(needed)) > 0:
@@ -58,6 +70,10 @@ class Expiring:
             self.reclaim(None)
         if self._short(needed) > 0:
             raise StoreBroken("no space is left for pictures", hint="free some, or raise the vault's quota")
+
+    def ask_anew(self) -> None:
+        """Ask the medium itself when room is next needed."""
+        self._room = 0
 
     def reclaim(self, at_most: int | None) -> int:
         """As `Vault.reclaim`; None: all of them."""
@@ -94,4 +110,4 @@ class Expiring:
         """Whether no picture can be left that a claim means. Not while anything is held: a hold outlives the limit."""
         if isinstance(record, Tag) or self._survey.holding:
             return False
-        return record.end + self._limits.of(record.camera) <= self._survey.time.now()
+        return record.end <= self._survey.time.now() - self._limits.of(record.camera)

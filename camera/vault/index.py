@@ -14,6 +14,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -29,7 +30,6 @@ _TABLE: Final = "CREATE TABLE segments(id BLOB PRIMARY KEY, bytes INTEGER, recor
 _NEW: Final = f"BEGIN; {_TABLE}; PRAGMA user_version = {VERSION}; COMMIT"
 _SETTINGS: Final = "PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY"
 _ROW: Final = struct.Struct(">16sQ3I")
-_IDS: Final = struct.Struct(">16s20x")
 _ID_BYTES: Final = 16
 _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
 """What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
@@ -50,6 +50,8 @@ class Index:
     def __init__(self, path: Path) -> None:
         """Open the index at `path`, or make it."""
         self._path = path
+        self._last: tuple[bytes, int, bytes] | None = None
+        """The row that was read last, and checked: it is asked for again and again."""
         self._database = self._connected()
         if not self._trying(self._is_ours, instead=True):
             self._renew("is of another version, or another program's")
@@ -57,6 +59,7 @@ class Index:
     def put(self, segment_id: bytes, size: int, placed: Sequence[Placed]) -> None:
         """Remember a closed segment: the bytes of its file, and its records in order."""
         records = b"".join(_ROW.pack(record.id, record.offset, *record.lengths) for record in placed)
+        self._last = None
         row = (segment_id, size, records, _crc(segment_id, size, records))
         self._rows("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", row)
 
@@ -76,6 +79,7 @@ class Index:
                 self._rows("COMMIT")
         finally:
             if self._in_batch():
+                self._last = None  # it may say what is not going to be
                 self._rows("ROLLBACK")
 
     def get(self, segment_id: bytes) -> tuple[int, list[Placed]] | None:
@@ -92,7 +96,15 @@ class Index:
         So a segment that is not known is never taken for one without pictures.
         """
         row = self._checked(segment_id)
-        return None if row is None else [record_id for (record_id,) in _IDS.iter_unpack(row[1])]
+        return None if row is None else _ids(len(row[1]) // _ROW.size).unpack(row[1])
+
+    def record(self, segment_id: bytes, position: int) -> Placed | None:
+        """One of its records; None where the segment is not known, or has not so many."""
+        row = self._checked(segment_id)
+        if row is None or not 0 <= position * _ROW.size < len(row[1]):
+            return None
+        record_id, offset, *lengths = _ROW.unpack_from(row[1], position * _ROW.size)
+        return Placed(record_id, offset, (lengths[0], lengths[1], lengths[2]))
 
     def counts(self) -> dict[bytes, int]:
         """How many records each segment has. Reads no records, so it trusts rows that `get` would not."""
@@ -104,6 +116,7 @@ class Index:
 
     def drop(self, ids: Iterable[bytes]) -> None:
         """Forget segments, known or not."""
+        self._last = None
         with self.batch():
             for segment_id in ids:
                 self._rows("DELETE FROM segments WHERE id = ?", (segment_id,))
@@ -120,9 +133,12 @@ class Index:
         return self._database.in_transaction
 
     def _checked(self, segment_id: bytes) -> tuple[int, bytes] | None:
+        if self._last and self._last[0] == segment_id:
+            return self._last[1:]
         for size, records, crc in self._rows("SELECT bytes, records, crc FROM segments WHERE id = ?", (segment_id,)):
             sound = isinstance(size, int) and isinstance(records, bytes)
             if sound and size >= 0 and not len(records) % _ROW.size and crc == _crc(segment_id, size, records):
+                self._last = segment_id, size, records
                 return size, records
             log.warning("the index of the vault is wrong about segment %s; that is read anew", segment_id.hex())
         return None
@@ -145,6 +161,8 @@ class Index:
             code = error.sqlite_errorcode
             if code & _PRIMARY not in _UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
                 raise _refused(error.sqlite_errorname) from error
+        except UnicodeDecodeError:  # what SQLite says quotes the damage, which is no text
+            pass
         self._renew("is damaged or gone")
         return instead
 
@@ -181,6 +199,7 @@ class Index:
 
     def _renew(self, why: str) -> None:
         log.warning("the index of the vault %s: it is made anew", why)
+        self._last = None
         self._database.close()
         try:
             for beside in ("", "-journal", "-wal", "-shm"):
@@ -192,6 +211,12 @@ class Index:
             self._is_ours()
         except sqlite3.DatabaseError as error:
             raise _refused(error.sqlite_errorname) from error
+
+
+@lru_cache(maxsize=64)
+def _ids(count: int) -> struct.Struct:
+    """Takes the ids out of `count` rows."""
+    return struct.Struct(">" + "16s20x" * count)
 
 
 def _crc(segment_id: bytes, size: int, records: bytes) -> int:

@@ -64,7 +64,7 @@ class Pictures:
 
     def part(self, position: int, part: Part) -> bytes | None:
         """One part, opened."""
-        placed = self.records[position] if position < len(self.records) else None
+        placed = self._placed(position)
         if placed is None or self._reader is None:
             return None
         key = self._key_of(placed.id)
@@ -77,6 +77,11 @@ class Pictures:
         """Close the file, if it was opened."""
         if reader := self.__dict__.pop("_reader", None):
             reader.close()
+
+    def _placed(self, position: int) -> Placed | None:
+        if placed := self._catalogue.record(self.segment, position):
+            return placed
+        return self.records[position] if position < len(self.records) else None
 
     @cached_property
     def _reader(self) -> SegmentReader | None:

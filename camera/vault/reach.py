@@ -4,6 +4,7 @@ A segment is of one camera, and its pictures are in order of time; so a bound in
 tags and claims give single pictures. What the clock could not date is inside every time range, and before every order.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -33,17 +34,31 @@ class Reach:
 
     def known(self, segment: Segment) -> int | None:
         """Which pictures of `segment` are meant, where its row alone tells; None: look at the pictures."""
-        info = segment.info
-        if not self._possible or (info and self._cameras and info.camera not in self._cameras):
-            return 0
-        if info is None:
-            return positions.every(segment.count) if self._in_doubt else 0
-        if not info.moment.trusted:
-            return None  # perhaps its clock is known by now
-        if (self._end and info.moment.wall >= self._end) or (self._start and info.until <= self._start):
-            return 0
-        within = (not self._start or self._start <= info.moment.wall) and (not self._end or info.until <= self._end)
-        return positions.every(segment.count) if within and not self.subjects else None
+        ((_, bits),) = self.each((segment,))
+        return bits
+
+    def each(self, segments: Iterable[Segment]) -> Iterator[tuple[Segment, int | None]]:
+        """Each of `segments` with what is `known` of it: an erasure asks of thousands."""
+        if not self._possible:
+            yield from ((segment, 0) for segment in segments)
+            return
+        start, end, cameras, pick = self._start, self._end, self._cameras, bool(self.subjects)
+        for segment in segments:
+            info = segment.info
+            if info is None:
+                yield segment, positions.every(segment.count) if self._in_doubt else 0
+                continue
+            first = info.moment.wall
+            if cameras and info.camera not in cameras:
+                yield segment, 0
+            elif not info.moment.trusted:
+                yield segment, None  # perhaps its clock is known by now
+            elif (end and first >= end) or (start and info.until <= start):
+                yield segment, 0
+            elif pick or (start and start > first) or (end and info.until > end):
+                yield segment, None
+            else:
+                yield segment, positions.every(segment.count)
 
     def of(self, pictures: Pictures) -> "Meant":
         """Which of `pictures` are meant."""
@@ -58,10 +73,14 @@ class Reach:
         if (end is not None and first >= end) or (start is not None and until <= start):
             return 0
         low, high = 0, count
+
+        def edges(bound: datetime) -> tuple[int, int]:
+            return positions.edges(count, pictures.captured, bound, round(count * ((bound - first) / (until - first))))
+
         if start is not None and start > first:
-            low = positions.edges(count, pictures.captured, start)[0 if self._in_doubt else 1]
+            low = edges(start)[0 if self._in_doubt else 1]
         if end is not None and until > end:
-            high = positions.edges(count, pictures.captured, end)[1 if self._in_doubt else 0]
+            high = edges(end)[1 if self._in_doubt else 0]
         return positions.between(low, max(low, high))
 
     @property
@@ -74,7 +93,7 @@ class Reach:
         records = set[bytes]().union(*(persons.get(subject, ()) for subject in self.subjects))
         if not records:
             return 0
-        return positions.at(place for place, record in enumerate(pictures.ids) if record in records)
+        return positions.where(pictures.ids, records.__contains__)
 
     def claimed(self, pictures: Pictures) -> int:
         """Those of `pictures` that one of the subjects claimed."""

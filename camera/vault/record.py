@@ -14,6 +14,7 @@ RECORD_MAGIC: Final = b"PVSR"
 _HEADER: Final = struct.Struct(">4s16s3I")
 _CHECK: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _HEADER.size + _CHECK.size
+_NUMBERS: Final = [bytes((number,)) for number in range(256)]
 
 
 class Part(IntEnum):
@@ -62,4 +63,4 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
 def bound_to(header: bytes, segment_id: bytes, part: Part) -> bytes:
     """What a part is sealed with, so that none can be moved: within its record, to another, or to a segment."""
-    return header + segment_id + bytes((part,))
+    return header + segment_id + _NUMBERS[part]

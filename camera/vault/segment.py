@@ -102,18 +102,18 @@ class SegmentWriter:
             raise StoreBroken("cannot append to a segment that could not be synced", hint="see `portvakt doctor`")
         lengths = (len(metadata) + TAG_BYTES, len(thumbnail) + TAG_BYTES, len(image) + TAG_BYTES)
         placed = Placed(record_id, self._size, lengths)
-        header = placed.header
+        header, end = placed.header, placed.end
         seal = OnceSeal(picture_key, self._cipher)
         record = [header]
         for part, plain in ((Part.METADATA, metadata), (Part.THUMBNAIL, thumbnail), (Part.IMAGE, image)):
             record.append(seal.close(part, plain, bound_to(header, self._id, part)))
         try:
-            self._write(record, placed.end - placed.offset)
+            self._write(record, end - self._size)
         except OSError as error:
             with contextlib.suppress(OSError):
                 self._cut_torn()
             raise StoreBroken(f"cannot append to a segment: {error.strerror}", hint="see `portvakt doctor`") from error
-        self._size = placed.end
+        self._size = end
         self._placed.append(placed)
         return placed
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,8 +19,7 @@ from privacy.store import Barrier
 from privacy.timekeeping import TimeKeeper
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a scope means of one segment: positions, never none."""
 
     segment: Segment
@@ -51,12 +49,12 @@ class Survey:
     def find(self, scope: Scope, before: datetime | None, segments: Iterable[Segment] | None = None) -> Iterator[Found]:
         """What `scope` means, of what was captured before `before` (None: whenever); of all `segments`, or of these."""
         reach = Reach(scope, before, self.tags)
-        for segment in self.segments() if segments is None else segments:
-            bits = reach.known(segment)
+        for segment, bits in reach.each(self.segments() if segments is None else segments):
             if bits is None:
                 with self.opened(segment) as pictures:
                     meant = reach.of(pictures)
                     if meant.all:
+                        # Inside the block: whoever goes on with these pictures finds the index at their row.
                         yield Found(segment, meant.all, meant.by if reach.subjects else (0, 0, 0))
             elif bits:
                 yield Found(segment, bits)

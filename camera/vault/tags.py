@@ -56,6 +56,9 @@ class Tags:
 
     def __init__(self, directory: Path, ring: KeyRing, moment: Callable[[], Moment]) -> None:
         self._folder = SealedFolder(directory, ring, KIND, _describe, moment, record_class=RecordClass.SNAPSHOT)
+        self._ring = ring
+        self._state: tuple[int, int] | None = None
+        """Of the ring, when the log was last looked for: its generation, and how many entries are of this kind."""
         self._read: KeyEntry | None = None
         """The entry of the file that `_tags` and `_claims` were read from."""
         self._tags: list[Tag] = []
@@ -103,14 +106,17 @@ class Tags:
 
     def _refresh(self) -> None:
         """Read the log where another than the known one lives: after a start, or a change of keys."""
+        # What lives can have changed with these two alone, and this is asked for each picture that is stored.
+        state = self._ring.generation, len(self._ring.entries(KIND))
+        if state == self._state:
+            return
         names = self._folder.names()
         entry = self._folder.file(names[0]).entry if names else None
-        if entry == self._read:
-            return
-        self._tags, self._claims, self._tagged = [], [], {}
-        for record in self.scan():
-            self._take(record)
-        self._read = entry
+        if entry != self._read:
+            self._tags, self._claims, self._tagged = [], [], {}
+            for record in self.scan():
+                self._take(record)
+        self._read, self._state = entry, state
 
     def _take(self, record: Tag | Claim) -> None:
         if isinstance(record, Claim):

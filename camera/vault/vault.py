@@ -97,20 +97,20 @@ class Vault:
             StoreBroken: also where there is no space, and nothing is left that could make room. Nothing of the picture
                 is left, unless it was a flush that failed.
         """
-        moment = captured(self._time.moment(), self._time.now(), at)
-        claimed = (claim.person for claim in self._tags.claims(camera) if claim.start <= moment.wall < claim.end)
-        concerned = subjects.union(claimed)
-        item = Item("", RecordClass.SNAPSHOT, moment.wall, camera=camera, subjects=concerned)
-        if not self._barrier.admits(item):
+        moment = self._time.moment()
+        # Where the time is known, the moment's own is what `now` says.
+        moment = captured(moment, moment.wall if moment.trusted else self._time.now(), at)
+        if self._barrier.raised() and not self._admits(camera, moment.wall, subjects):
             return None
         self._expiring.make_room(len(picture.image) + len(picture.thumbnail) + _OVERHEAD)
         segment_id, record_id = self._writing.append(camera, moment, picture, tuple(sorted(subjects)))
-        if self._writing.unsynced >= UNSYNCED_BYTES:
+        if self._writing.appended >= UNSYNCED_BYTES:
             self.flush()
         return Snapshot((segment_id + record_id).hex(), camera, moment.wall)
 
     def flush(self) -> None:
         """Make all that was appended durable, keys first."""
+        self._expiring.ask_anew()
         self._writing.flush()
 
     def newest(self, camera: str | None, limit: int) -> Sequence[Snapshot]:
@@ -153,20 +153,27 @@ class Vault:
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         found, by = 0, Counter[str]()
         kept: Counter[tuple[str, datetime]] = Counter()
-        doomed: list[tuple[Segment, int]] = []
-        with self._ring.change() as change:
-            for one in self._survey.find(scope, before, self._catalogue.within(change)):
+        holding = self._survey.holding
+
+        def doomed(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
+            nonlocal found
+            for one in self._survey.find(scope, before, segments):
                 found += one.bits.bit_count()
-                by.update(dict(zip(("assigned", "tagged", "claimed"), one.by, strict=True)))
+                if scope.subjects:
+                    by.update(dict(zip(("assigned", "tagged", "claimed"), one.by, strict=True)))
                 dying = one.bits
-                for hold, held in self._survey.held(one.segment):
+                for hold, held in self._survey.held(one.segment) if holding else ():
                     kept[hold.reason.value, hold.until] += (dying & held).bit_count()
                     dying &= ~held
                 if dying:
-                    doomed.append((one.segment, dying))
+                    yield one.segment, dying
+
+        def statement_goes(record: Tag | Claim) -> bool:
             # What is held is erased when the hold ends, and must be found then: what was said of it stays till then.
-            waits = bool(kept.total())
-            self._erasing.stage(change, doomed, lambda record: not waits and statement_dies(record, scope, before))
+            return not kept.total() and statement_dies(record, scope, before)
+
+        with self._ring.change() as change:
+            self._erasing.stage(change, doomed(self._catalogue.within(change)), statement_goes)
         exemptions = tuple(
             Exemption(reason=reason, count=count, due=until) for (reason, until), count in sorted(kept.items()) if count
         )
@@ -212,3 +219,8 @@ class Vault:
         """Make all durable, and close."""
         self._writing.close()
         self._catalogue.close()
+
+    def _admits(self, camera: str, at: datetime, subjects: frozenset[str]) -> bool:
+        claimed = (claim.person for claim in self._tags.claims(camera) if claim.start <= at < claim.end)
+        item = Item("", RecordClass.SNAPSHOT, at, camera=camera, subjects=subjects.union(claimed))
+        return self._barrier.admits(item)

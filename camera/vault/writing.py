@@ -36,9 +36,10 @@ class _Open:
 
     def takes(self, at: datetime, moment: Moment, subjects: tuple[str, ...]) -> bool:
         """Whether a picture belongs here: in order of time, of the same hour, boot, trust and subjects."""
-        mine = self.info.moment
-        same = (mine.boot, mine.trusted, self.info.subjects) == (moment.boot, moment.trusted, subjects)
-        return same and self.last <= at < self.info.until
+        info = self.info
+        mine = info.moment
+        same = mine.boot == moment.boot and mine.trusted == moment.trusted and info.subjects == subjects
+        return same and self.last <= at < info.until
 
 
 class Writing:
@@ -54,6 +55,8 @@ class Writing:
         self._span = span
         self._random_bytes = random_bytes
         self._open: dict[str, _Open] = {}
+        self.appended = 0
+        """Bytes of pictures since the last flush: never less than `unsynced`, and known without asking each writer."""
         self._retired: set[bytes] = set()
         """Segments that nothing is appended to any more, and that are not yet durable and in the index."""
 
@@ -70,7 +73,9 @@ class Writing:
         metadata = PictureMetadata.of(at, picture.width, picture.height, subjects).to_bytes()
         key = picture_key(current.segment.entry.key, record_id)
         placed = current.writer.append(key, record_id, metadata, picture.thumbnail, picture.image)
-        self._catalogue.bytes += placed.end - placed.offset
+        length = placed.end - placed.offset
+        self._catalogue.bytes += length
+        self.appended += length
         current.segment.count += 1
         current.last = at
         return current.segment.id, record_id
@@ -97,6 +102,7 @@ class Writing:
                 self.sync(segment_id)
             except StoreBroken as error:
                 refused = error
+        self.appended = 0
         if refused:
             raise refused
         if self._retired:
@@ -139,6 +145,7 @@ class Writing:
         writer = SegmentWriter.create(self._catalogue.segments.path, segment.id, self._catalogue.ring.cipher)
         self._catalogue.writers[segment.id] = writer
         self._catalogue.bytes += HEAD_BYTES
+        self.appended += HEAD_BYTES
         return writer
 
     def _lives(self, segment_id: bytes) -> bool:

@@ -47,7 +47,7 @@ class Bench:
         self.folder, self.disk, self.clock = folder, disk, clock
         self.ring, self.time = ground.ring, ground.time
         self.barrier = Barrier(clock)
-        self.holds = Holds(folder / "holds", self.ring, self.barrier, self.time.now, self.time.moment, os.urandom)
+        self.holds = Holds(folder / "holds", self.ring, self.barrier, self.time, os.urandom)
         self.recorded: list[entries.Entry] = []
         self.marked: list[str] = []
         self.sends: dict[str, bytes | Exception | None] = {}

@@ -15,8 +15,8 @@ from agent.errors import Refused
 from agent.hold_desk import HoldDesk
 from privacy import entries
 from privacy.errors import StoreBroken
-from privacy.hold import Reason
-from privacy.holds import LONGEST, Holds
+from privacy.hold import LONGEST, Reason
+from privacy.holds import Holds
 from privacy.keyring import KeyRing
 from privacy.records import Item, RecordClass, Scope
 from privacy.store import Barrier, Disk
@@ -41,7 +41,7 @@ class Bench:
     def start(self) -> None:
         changes = Changes()
         changes.mark = lambda *sections: self.marked.extend(sections)  # type: ignore[method-assign]
-        self.holds = Holds(self.folder / "holds", self.ring, self.barrier, self.time.now, self.time.moment, os.urandom)
+        self.holds = Holds(self.folder / "holds", self.ring, self.barrier, self.time, os.urandom)
         self.desk = HoldDesk(
             holds=self.holds,
             limit=180 * DAY,
@@ -166,6 +166,38 @@ async def test_a_medium_that_refuses_places_nothing(bench: Bench, monkeypatch: p
             await bench.desk.place(DISPUTE, "kari")
     assert (bench.desk.view(), bench.recorded) == ((), [])
     assert not bench.keeps("front")
+
+
+async def test_dated_anew_it_is_shown_with_its_new_end(
+    bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the time becomes known, the book is told by others than the desk."""
+    monkeypatch.setattr(agent.hold_desk, "LOOK_SECONDS", 0.01)
+    placed = await bench.desk.place(DISPUTE, "page")
+    running = asyncio.create_task(bench.desk.run())
+    await asyncio.sleep(0.05)
+    assert bench.looked == 1, "nothing is new"
+    known = bench.time.moment().later(DAY)
+    await bench.disk.run(bench.holds.redate, lambda _moment: known)
+    await until(lambda: bench.looked == 2)
+    running.cancel()
+    [shown] = bench.desk.view()
+    assert (shown.id, shown.made, shown.until) == (placed.id, placed.made + DAY, placed.until + DAY)
+    assert bench.ended == 0
+
+
+async def test_without_a_limit_it_is_remembered_for_ever(
+    bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent.hold_desk, "LOOK_SECONDS", 0.01)
+    bench.desk._limit = None
+    await bench.desk.place(DISPUTE, "page")
+    bench.clock.move(days=4000)
+    running = asyncio.create_task(bench.desk.run())
+    await until(lambda: bench.ended)
+    await asyncio.sleep(0.05)
+    running.cancel()
+    assert len(bench.holds.history()) == 1
 
 
 async def test_what_was_held_is_remembered_for_six_months(

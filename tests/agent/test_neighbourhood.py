@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +24,7 @@ from drivers.model import ON_OFF, Device, Found
 from privacy import entries
 from privacy.errors import StoreBroken
 from privacy.keyring import KeyRing
-from privacy.records import RecordClass, Scope
+from privacy.records import Item, RecordClass, Scope
 from privacy.store import Barrier, Disk
 from privacy.timekeeping import TimeKeeper
 
@@ -109,12 +110,26 @@ class FakeDiscovery:
         return (("192.0.2.7", 4711),) if device == LAMP.id else ()
 
 
+class Holding:
+    """Keeps those devices, as `Holds.held` does; and is its own reason."""
+
+    reason = "dispute"
+    until = datetime(2026, 4, 1, tzinfo=UTC)
+
+    def __init__(self) -> None:
+        self.devices = frozenset[str]()
+
+    def __call__(self, item: Item) -> "Holding | None":
+        return self if item.device in self.devices else None
+
+
 class Bench:
     """A neighbourhood with real devices, supervisor and register; only the network is made up."""
 
     def __init__(
         self, register: DeviceRegister, barrier: Barrier, disk: Disk, supervisor: Supervisor, clock: Any
     ) -> None:
+        self.holding: Holding
         self.register, self.barrier, self.disk, self.supervisor, self.clock = register, barrier, disk, supervisor, clock
         self.until: Callable[[Callable[[], object]], Awaitable[None]]
         self.recorded: list[entries.Entry] = []
@@ -176,15 +191,16 @@ def family(make_line: Any, monkeypatch: pytest.MonkeyPatch) -> FakeFamily:
 
 
 @pytest.fixture
-def register(tmp_path: Path, ring: KeyRing, keeper: TimeKeeper) -> tuple[DeviceRegister, Barrier]:
-    barrier = Barrier()
-    return DeviceRegister(tmp_path / "devices", ring, keeper.moment, barrier), barrier
+def register(tmp_path: Path, ring: KeyRing, keeper: TimeKeeper) -> tuple[DeviceRegister, Barrier, Holding]:
+    barrier, holding = Barrier(), Holding()
+    return DeviceRegister(tmp_path / "devices", ring, keeper.moment, barrier, holds=holding), barrier, holding
 
 
 @pytest.fixture
 def bench(register: Any, disk: Disk, supervisor: Supervisor, clock: Any, until: Any) -> Bench:
-    made = Bench(*register, disk, supervisor, clock)
+    made = Bench(*register[:2], disk, supervisor, clock)
     made.until = until
+    made.holding = register[2]
     return made
 
 
@@ -437,6 +453,39 @@ async def test_a_removal_that_the_medium_refuses_can_be_tried_again(
     assert bench.registered() == bench.shown() == []
 
 
+async def test_what_a_hold_keeps_is_not_removed_nor_told(bench: Bench, family: FakeFamily) -> None:
+    """Or it would be unpaired, and its record, which stays, useless."""
+    await bench.start(LAMP, PLUG)
+    for device in ("test-lamp", "test-plug"):
+        await bench.house.adopt(device, CODE, "page")
+    bench.holding.devices = frozenset({"test-lamp"})
+    with pytest.raises(Refused, match="a hold keeps test-lamp") as refused:
+        await bench.house.remove("test-lamp", "page")
+    assert (refused.value.code, bool(refused.value.hint)) == ("held", True)
+    await bench.house.remove("test-plug", "page")
+    assert family.freed == ["test-plug"]
+    assert bench.registered() == bench.shown() == ["test-lamp"]
+    assert [entry.device for entry in bench.recorded if isinstance(entry, entries.DeviceRemoved)] == ["test-plug"]
+    bench.holding.devices = frozenset()
+    await bench.house.remove("test-lamp", "page")
+    assert bench.registered() == bench.shown() == []
+
+
+async def test_a_hold_that_is_placed_while_the_device_is_told(bench: Bench, family: FakeFamily) -> None:
+    await bench.start(LAMP)
+    await bench.house.adopt("test-lamp", CODE, "page")
+    family.answer.clear()
+    removing = asyncio.create_task(bench.house.remove("test-lamp", "page"))
+    await bench.until(lambda: not bench.shown())
+    bench.holding.devices = frozenset({"test-lamp"})
+    family.answer.set()
+    with pytest.raises(Refused) as refused:
+        await removing
+    assert refused.value.code == "held"
+    assert bench.registered() == bench.shown() == ["test-lamp"]
+    assert entries.DeviceRemoved not in bench.kinds()
+
+
 async def test_an_order_over_the_device_class_stops_its_line(bench: Bench, family: FakeFamily) -> None:
     await bench.start(LAMP, PLUG)
     for device in ("test-lamp", "test-plug"):
@@ -526,6 +575,16 @@ async def test_what_an_order_erases_is_set_free_first(bench: Bench, family: Fake
     assert bench.registered() == bench.shown() == ["test-plug"]
     bench.clock.move(seconds=1)
     assert (await bench.house.adopt("test-lamp", CODE, "page")).id == "test-lamp", "it can be anybody's again"
+
+
+async def test_what_a_hold_keeps_from_an_order_is_not_set_free(bench: Bench, family: FakeFamily) -> None:
+    await bench.start(LAMP, PLUG)
+    for device in ("test-lamp", "test-plug"):
+        await bench.house.adopt(device, CODE, "page")
+    bench.holding.devices = frozenset({"test-lamp"})
+    await carried_out(bench, DEVICE_ORDER)
+    assert family.freed == ["test-plug"]
+    assert bench.registered() == ["test-lamp"]
 
 
 async def test_an_erasure_waits_for_no_device_that_is_away(

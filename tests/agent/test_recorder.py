@@ -19,6 +19,7 @@ from privacy.records import RecordClass, Scope
 from privacy.redaction.pseudonyms import DayKeys
 from privacy.spool import Spool
 from privacy.store import Barrier, Disk
+from privacy.timekeeping import TimeKeeper
 
 ALL = Scope(everything=True)
 HOUR = timedelta(hours=1)
@@ -30,7 +31,7 @@ class Bench:
     def __init__(self, folder: Path, ground: Any, disk: Disk, clock: Any) -> None:
         self.folder, self.disk, self.clock = folder, disk, clock
         self.keys, self.ring, self.time = ground.keys, ground.ring, ground.time
-        self.barrier = Barrier()
+        self.barrier = Barrier(clock)
         self.marked: list[str] = []
         self.changes = Changes()
         self.changes.mark = lambda *sections: self.marked.extend(sections)  # type: ignore[method-assign]
@@ -38,7 +39,9 @@ class Bench:
 
     def start(self, limit: timedelta = 72 * HOUR, cap: int = 1 << 20) -> None:
         self.raw = OperationLog(self.folder / "operation-log", self.ring, self.time, limit)
-        self.spool = Spool(self.folder / "spool", self.keys, self.ring, self.time, limit, cap=cap)
+        self.spool = Spool(
+            self.folder / "spool", self.keys, self.ring, self.time, limit, cap=cap, admits=self.barrier.admits
+        )
         self.day_keys = DayKeys(self.ring, self.time, limit)
         self.recorder = self.make()
 
@@ -406,3 +409,41 @@ async def test_what_redaction_fails_on_is_withheld_and_counted(bench: Bench, mon
     assert "secret" not in view.line
     assert bench.recorder.losses()["withheld"] == 1
     assert [item.record_class for item in bench.raw.find(ALL, bench.clock.now() + HOUR)] == [RecordClass.OP_LOG]
+
+
+async def test_what_an_order_reaches_is_neither_shown_nor_handed_out_while_the_erasure_waits(bench: Bench) -> None:
+    bench.recorder(entries.PicturesExpired(at=bench.clock.now(), camera="front", count=1, reason="limit"))
+    bench.recorder(entries.PicturesExpired(at=bench.clock.now(), camera="back", count=1, reason="limit"))
+    await bench.recorder.flush()
+    bench.clock.move(seconds=1)
+    bench.barrier.raise_for("order", Scope(cameras=("front",)), bench.clock.now())
+    bench.recorder(entries.PicturesExpired(at=bench.clock.now(), camera="front", count=2, reason="limit"))
+    await bench.recorder.flush()
+    assert [view.sequence for view in bench.recorder.view()] == [3, 2]
+    batch = await bench.recorder.next_batch()
+    assert batch
+    assert len(batch.lines) == 2
+    await bench.recorder.acknowledged(batch.id)
+    assert bench.recorder.losses() == {"withheld": 0, "queue_full": 0}
+
+
+async def test_what_a_clock_in_doubt_dated_is_shown_until_an_order_or_the_limit_comes(bench: Bench, clock: Any) -> None:
+    right = clock.now()
+    bench.time = TimeKeeper(clock, clock.boot_id(), clock.synchronised, lambda: None, lambda _note: None)
+    bench.start()
+    clock.time += timedelta(days=365)
+    bench.started("1")
+    await bench.recorder.flush()
+    clock.time = right
+    clock.move(hours=71)
+    bench.started("2")
+    await bench.recorder.flush()
+    bench.recorder._forget_old(72 * HOUR)
+    assert [version for version, _ in bench.shown()] == ["2", "1"]
+    clock.move(hours=1)
+    bench.marked.clear()
+    bench.recorder._forget_old(72 * HOUR)
+    assert [version for version, _ in bench.shown()] == ["2"]
+    assert bench.marked == ["log"]
+    bench.recorder.forget(Scope(end=right - HOUR), right)
+    assert bench.shown() == []

@@ -16,7 +16,7 @@ from privacy.keystore.contract import Held, Slot
 from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.sealed_file import Concerns
 from privacy.store import Barrier
-from privacy.timekeeping import TimeKeeper
+from privacy.timekeeping import TimeKeeper, Witness
 
 ALL = Scope(everything=True)
 
@@ -63,15 +63,31 @@ def hold(clock: Any) -> Hold:
 
 
 @pytest.fixture
-def reopened(tmp_path: Path, barrier: Barrier, clock: Any, hold: Hold) -> Callable[[], DeviceRegister]:
-    slots = Slots()
-    keeper = TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
+def unknown(clock: Any) -> TimeKeeper:
+    """Does not know the time yet."""
+    return TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
 
-    def reopen() -> DeviceRegister:
+
+@pytest.fixture
+def keeper(unknown: TimeKeeper, clock: Any) -> TimeKeeper:
+    unknown.witness(clock.now(), Witness.PERSON)
+    return unknown
+
+
+@pytest.fixture
+def open_with(tmp_path: Path, barrier: Barrier, hold: Hold) -> Callable[[TimeKeeper], DeviceRegister]:
+    slots = Slots()
+
+    def open_(keeper: TimeKeeper) -> DeviceRegister:
         ring = KeyRing.open(tmp_path / "keys", slots, os.urandom)
         return DeviceRegister(tmp_path / "devices", ring, keeper.moment, barrier, holds=hold.held)
 
-    return reopen
+    return open_
+
+
+@pytest.fixture
+def reopened(open_with: Callable[[TimeKeeper], DeviceRegister], keeper: TimeKeeper) -> Callable[[], DeviceRegister]:
+    return lambda: open_with(keeper)
 
 
 def adoption(clock: Any, id_: str = "lamp", ltsk: str = "s3cret") -> Adoption:
@@ -188,3 +204,31 @@ def test_secrets_are_in_no_text(clock: Any, reopened: Callable[[], DeviceRegiste
     assert b"The lamp" in exported
     for text in (repr(adoption(clock)), str([adoption(clock)]), exported.decode()):
         assert "s3cret" not in text
+
+
+@pytest.mark.parametrize("days", [365, -365, -56 * 365])
+def test_an_adoption_by_a_clock_in_doubt_is_undated_until_the_time_is_known(
+    open_with: Callable[[TimeKeeper], DeviceRegister],
+    unknown: TimeKeeper,
+    barrier: Barrier,
+    clock: Any,
+    days: int,
+) -> None:
+    register, right = open_with(unknown), clock.now()
+    clock.time += timedelta(days=days)
+    assert register.add(adoption(clock))
+    clock.time = right
+    long_ago = Scope(end=right - timedelta(days=9))
+    assert register.count(long_ago, right) == sum(register.scan(long_ago, right)) == 1
+    assert list(register.oldest()) == [(RecordClass.DEVICE, 1, None)]
+    assert [known.id for known in register.reached(long_ago, right)] == ["lamp"]
+    barrier.raise_for("order", long_ago, right)
+    assert register.usable() == []
+    assert unknown.witness(right, Witness.PERSON)
+    register.redate(unknown.redated)
+    assert [known.at for known in register.all()] == [known.at for known in register.usable()] == [right]
+    assert register.count(long_ago, right) == len(register.reached(long_ago, right)) == 0
+    clock.move(hours=1)
+    assert register.add(adoption(clock, ltsk="newer"))
+    assert [known.at for known in register.all()] == [right + timedelta(hours=1)]
+    assert register.erase(ALL, clock.now() + timedelta(seconds=1)).erased == 1

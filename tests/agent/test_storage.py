@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,9 @@ from agent.storage import Storage, open_storage
 from camera.picture import Picture
 from privacy.entries import AgentStarted
 from privacy.errors import PrivacyError, StoreBroken
+from privacy.hold import Actor, Reason, Role
 from privacy.keystore import nvram
+from privacy.keystore.contract import Held
 from privacy.keystore.nvram import Nvram
 from privacy.keystore.slot_file import SlotFile
 from privacy.records import RecordClass, Scope, Tier
@@ -344,6 +347,50 @@ def test_one_damaged_table_costs_nothing(
     assert len({path.read_bytes() for path in (state / "keys").glob("table.*")}) == 1
 
 
+@pytest.mark.usefixtures("lived")
+@pytest.mark.parametrize("lost", ["keys", "keys/*", "keys/table.*"])
+def test_lost_keys_are_no_first_start(opened: Open, state: Path, tmp_path: Path, lost: str) -> None:
+    """A folder that is not mounted, say: empty, or not there. What they open must not be taken for dead."""
+    away = tmp_path / "away"
+    shutil.copytree(state / "keys", away)
+    for path in state.glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if lost == "keys/table.*":  # nothing but an unfinished first start lies there
+        (state / "keys" / "slots").unlink()
+        SlotFile(state / "keys" / "slots", create=True).write(1, Held(1, os.urandom(64 * 1024)))
+    before = content(state)
+    refused(opened, state, "no key table is in .*, and what they opened is here")
+    assert content(state) == before
+    shutil.rmtree(state / "keys", ignore_errors=True)
+    assert not opened_lost(opened, state), "nor is anything made in its place"
+    shutil.copytree(away, state / "keys")
+    assert len(opened().vault.newest(None, 9)) == 2
+
+
+def opened_lost(opened: Open, state: Path) -> bool:
+    refused(opened, state, "bring that folder back")
+    return (state / "keys").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "vault/segments/x",
+        *(f"{name}/{'0a' * 16}.log" for name in ("operation-log", "spool", "devices", "tags", "holds")),
+    ],
+)
+def test_whatever_is_sealed_tells_of_lost_keys(opened: Open, state: Path, tmp_path: Path, name: str) -> None:
+    """Also where the root lies elsewhere, and is as a first start would make it."""
+    root = Keys(path=tmp_path / "partition")
+    opened(keys=root)
+    shutil.rmtree(state / "keys")
+    (state / name).parent.mkdir(exist_ok=True)
+    (state / name).write_bytes(b"sealed")
+    refused(opened, state, "no key table is in", keys=root)
+    (state / name).unlink()
+    assert opened(keys=root).ring.generation == 1, "where nothing is, nothing is lost"
+
+
 def test_a_folder_that_nobody_may_write_to(opened: Open, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A card that has made itself read-only, later; what is there stays."""
     opened()
@@ -484,6 +531,24 @@ def test_log_and_spool_of_an_unknown_boot_are_dated_anew(opened: Open, clock: An
     storage.date_anew()
     [moment] = list(storage.operation_log.moments())[-1:]
     assert (moment.trusted, moment.wall) == (True, clock.now() - timedelta(minutes=5))
+
+
+def test_a_hold_of_an_unknown_boot_is_dated_anew_and_lasts_as_long(opened: Open, clock: Any) -> None:
+    opened()
+    clock.battery = False
+    clock.reboot(days=20)
+    true = clock.now()
+    clock.time -= timedelta(days=400)
+    storage = opened()
+    hold = storage.holds.place(Reason.DISPUTE, Scope(cameras=("front",)), Actor("kari", Role.OWNER))
+    assert hold.made < true - timedelta(days=19)
+    clock.time = true
+    assert storage.time.witness(true, Witness.PERSON)
+    assert len(storage.holds.active()) == 1
+    storage.date_anew()
+    [dated] = storage.holds.active()
+    assert (dated.id, dated.made, dated.until) == (hold.id, true, true + timedelta(days=30))
+    assert opened().holds.active() == (dated,)
 
 
 def test_the_powered_on_counter_survives_a_lost_note(opened: Open, clock: Any) -> None:

@@ -99,11 +99,22 @@ async def test_refusals(house: ServedHouse) -> None:
         ("/api/claims", {**claim, "start": later, "end": now}, 422, "bad_range"),
         ("/api/claims", {**claim, "end": now}, 422, "bad_range"),
         ("/api/claims", {**claim, "end": "2026-03-01T12:00:00"}, 422, "invalid"),
+        ("/api/claims", {**claim, "end": "9999-12-31T23:59:59-12:00"}, 422, "bad_range"),
+        ("/api/claims", {**claim, "end": (house.clock.now() + timedelta(31, 1)).isoformat()}, 422, "bad_range"),
+        ("/api/claims", {**claim, "start": "1999-12-31T23:59:59Z"}, 422, "bad_range"),
+        ("/api/claims", {**claim, "start": "0001-01-01T00:00:00+12:00"}, 422, "bad_range"),
     ):
         answer, problem = await ask(house, path, body)
         assert (answer, problem["code"]) == (status, code), body
     assert await logged(house) == []
     assert house.storage.vault.count(Scope(subjects=("kari",)), house.clock.now()) == 0
+
+
+async def test_a_claim_reaches_from_the_year_2000_to_a_month_from_now(house: ServedHouse) -> None:
+    end = (house.clock.now() + timedelta(31)).isoformat()
+    claim = {"camera": "front", "subject": "kari", "start": "2000-01-01T00:00:00Z", "end": end}
+    status, _ = await ask(house, "/api/claims", claim)
+    assert status == 201
 
 
 async def test_the_command_line_says_what_is_wrong_with_a_call(

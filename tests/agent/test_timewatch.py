@@ -25,7 +25,7 @@ class Bench:
     def __init__(self, disk: Disk, clock: Any) -> None:
         self.disk, self.clock = disk, clock
         self.note: bytes | None = None
-        self.full = False
+        self.full = self.undatable = False
         self.recorded: list[entries.Entry] = []
         self.marked: list[str] = []
         self.looked = self.known = 0
@@ -54,6 +54,8 @@ class Bench:
         self.note = note
 
     def became_known(self) -> None:
+        if self.undatable:
+            raise StoreBroken("the card is full")
         self.known += 1
 
     def look(self) -> None:
@@ -140,6 +142,62 @@ async def test_a_tick_that_cannot_be_noted_is_tried_again(bench: Bench) -> None:
     while bench.note is None:
         await asyncio.sleep(0.01)
     running.cancel()
+
+
+@pytest.mark.parametrize("fault", ["full", "undatable"])
+async def test_what_failed_when_the_time_became_known_is_done_by_a_later_tick(
+    bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Or what this boot stored before would never be dated."""
+    monkeypatch.setattr(agent.timewatch, "TICK", timedelta(seconds=0.01))
+    bench.later(minutes=1)
+    bench.time.tick()
+    bench.clock.network = True
+    bench.clock.move(minutes=10)  # so that a note is due
+    setattr(bench, fault, True)
+    for _ in range(2):
+        with pytest.raises(StoreBroken):
+            await asyncio.wait_for(bench.watch.run(), 5)
+    assert (bench.time.known, bench.known, bench.recorded, bench.looked) == (True, 0, [], 0)
+    setattr(bench, fault, False)
+    running = asyncio.create_task(bench.watch.run())
+    await until(lambda: bench.recorded)
+    await asyncio.sleep(0.05)
+    running.cancel()
+    assert bench.recorded == [entries.TimeKnown(at=bench.clock.now(), by="network")]
+    assert (bench.known, bench.looked) == (1, 1), "once"
+
+
+@pytest.mark.parametrize("fault", ["full", "undatable"])
+@pytest.mark.parametrize("by", [Witness.PERSON, Witness.CLOUD])
+async def test_what_failed_when_somebody_said_it_is_done_by_a_later_tick(
+    bench: Bench, until: Any, by: Witness, fault: str
+) -> None:
+    bench.later(days=14)
+    bench.clock.network = True
+    bench.time.tick()
+    setattr(bench, fault, True)
+    now = bench.clock.now()
+    said = bench.watch.confirm(TimeBody(at=now)) if by is Witness.PERSON else bench.watch.signed(now)
+    with pytest.raises(StoreBroken):
+        await said
+    assert (bench.time.known, bench.known, bench.recorded) == (True, 0, [])
+    setattr(bench, fault, False)
+    running = asyncio.create_task(bench.watch.run())
+    await until(lambda: bench.recorded)
+    running.cancel()
+    assert bench.recorded == [entries.TimeKnown(at=bench.clock.now(), by=by)]
+    assert (bench.known, bench.looked, bench.marked) == (1, 1, ["time"])
+
+
+async def test_what_an_earlier_process_may_not_have_dated_is_dated_after_a_restart(bench: Bench, until: Any) -> None:
+    """In the same boot, which knows the time: nobody is told again."""
+    assert bench.time.witness(bench.clock.now(), Witness.PERSON)
+    bench.boot()
+    running = asyncio.create_task(bench.watch.run())
+    await until(lambda: bench.known)
+    running.cancel()
+    assert (bench.known, bench.recorded, bench.looked) == (1, [], 0)
 
 
 async def test_a_signature_beside_the_network_makes_it_known(bench: Bench) -> None:

@@ -71,7 +71,7 @@ def opened(state: Path, clock: SteppedClock, progress: Progress = untold) -> Ite
         state / "vault",
         ring=ring,
         time=time,
-        holds=Holds(state / "holds", ring, barrier, time.now, time.moment, os.urandom),
+        holds=Holds(state / "holds", ring, barrier, time, os.urandom),
         barrier=barrier,
         tags=Tags(state / "tags", ring, time.moment),
         limits=Limits(),

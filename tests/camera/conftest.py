@@ -117,8 +117,7 @@ class Box:
             assert self.time.witness(self.clock.wall, Witness.PERSON)
         self.time.tick()
         self.barrier = Barrier(self.clock)
-        now, moment = self.time.now, self.time.moment
-        self.holds = Holds(self.state / "holds", self.ring, self.barrier, now, moment, self.chance.randbytes)
+        self.holds = Holds(self.state / "holds", self.ring, self.barrier, self.time, self.chance.randbytes)
         self.tags = Tags(self.state / "tags", self.ring, self.time.moment)
         self.vault = Vault(
             self.state / "vault",

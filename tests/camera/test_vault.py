@@ -145,6 +145,7 @@ def test_flushed_by_size(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(9):
         box.keep(image=bytes(3_000))
         sizes.append(box.vault._writing.unsynced)
+        assert sizes[-1] <= box.vault._writing.appended < 10_000
     assert max(sizes) < 10_000
     assert sizes.count(0) == 2
 

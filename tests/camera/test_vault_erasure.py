@@ -35,6 +35,7 @@ def test_whole_hours_go_without_a_look_at_their_pictures(box: Any, monkeypatch: 
     monkeypatch.setattr(SegmentReader, "__init__", None)
     monkeypatch.setattr(box.vault._catalogue.index, "get", None)
     monkeypatch.setattr(box.vault._catalogue.index, "record_ids", None)
+    monkeypatch.setattr(box.vault._catalogue.index, "record", None)
     assert box.vault.count(Scope(end=NOON + 2 * HOUR), FUTURE) == 12
     assert erase(box, end=NOON + 2 * HOUR).erased == 12
     assert not pages(box)

@@ -18,6 +18,7 @@ def test_bits_are_sets(some: set[int], others: set[int]) -> None:
     assert bits.bit_count() == len(some)
     assert set(positions.members(bits & ~positions.at(others))) == some - others
     assert positions.chosen(bits, range(91)) == sorted(some)
+    assert positions.where(range(91), some.__contains__) == bits
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 40))
@@ -59,3 +60,21 @@ def test_few_looks_are_enough() -> None:
 
     assert positions.edges(3600, captured, NOON + timedelta(seconds=1234)) == (1234, 1234)
     assert len(looks) <= 12
+
+
+@given(captured=times, bound=st.integers(-1, 13), near=st.integers(-2, 26))
+def test_a_wrong_guess_changes_nothing(captured: list[datetime | None], bound: int, near: int) -> None:
+    at = NOON + timedelta(seconds=bound)
+    edges = positions.edges(len(captured), captured.__getitem__, at)
+    assert positions.edges(len(captured), captured.__getitem__, at, near) == edges
+
+
+def test_a_right_guess_takes_two_looks() -> None:
+    looks = []
+
+    def captured(place: int) -> datetime:
+        looks.append(place)
+        return NOON + timedelta(seconds=place)
+
+    assert positions.edges(3600, captured, NOON + timedelta(seconds=1234), 1234) == (1234, 1234)
+    assert looks == [1234, 1233]

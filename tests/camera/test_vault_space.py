@@ -35,6 +35,43 @@ def test_a_medium_that_does_not_say(tmp_path: Path) -> None:
         Space(tmp_path / "nowhere").short(0, 1)
 
 
+def test_the_medium_is_asked_once_for_many_pictures_and_again_after_a_flush(
+    make_box: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = make_box()
+    asked = []
+    free = 2**34
+
+    class Medium:
+        f_frsize = 1
+
+        def __init__(self, path: Path) -> None:
+            asked.append(path)
+            self.f_bavail = free
+
+    monkeypatch.setattr("os.statvfs", Medium)
+    for _ in range(20):
+        box.keep(image=bytes(30_000))
+    assert len(asked) == 1
+    for _ in range(20):
+        box.keep(image=bytes(30_000))
+    assert len(asked) == 2, "a megabyte at a time"
+    free = 0
+    box.vault.flush()
+    with pytest.raises(StoreBroken, match="no space"):
+        box.keep(image=bytes(30_000))
+
+
+def test_what_is_taken_unasked_stays_within_the_quota(make_box: Any) -> None:
+    box = make_box(quota=200_000)
+    for _ in range(12):
+        box.clock.pass_by(hours=1)
+        for _ in range(3):
+            box.keep(image=bytes(9_000))
+            assert box.vault._catalogue.bytes <= 200_000
+    assert len(box.ids()) < 36
+
+
 def test_the_oldest_go_first_and_it_is_said_why(make_box: Any) -> None:
     box = make_box(quota=60_000)
     ids = []

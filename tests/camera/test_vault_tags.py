@@ -120,3 +120,27 @@ def test_a_part_of_a_segment_whose_page_is_gone(box: Any) -> None:
     with box.ring.change() as change:
         box.vault._erasing.stage(change, [(segment, 1)])
     assert not box.ring.entries("snapshots")
+
+
+def test_a_claim_without_an_end_does_not_keep_anything_from_expiring(box: Any) -> None:
+    box.keep("front")
+    box.vault.claim("kari", "front", NOON, datetime.max.replace(tzinfo=UTC))
+    box.clock.pass_by(days=8)
+    assert sum(one.pictures for one in box.vault.expire()) == 1
+
+
+def test_a_damaged_header_does_not_condemn_the_intact_pictures_beside_it(box: Any) -> None:
+    """The index goes with it, while the vault is open: then a segment holds fewer records than were counted."""
+    shots = [box.keep("front") for _ in range(3)]
+    box.vault.flush()
+    box.clock.pass_by(hours=2)
+    box.keep("front")  # the hour is over: its segment goes into the index
+    box.vault.flush()
+    file = box.file(shots[2])
+    data = bytearray(file.read_bytes())
+    data[data.index(b"PVSR" + bytes.fromhex(shots[2][32:]))] ^= 1
+    file.write_bytes(data)
+    (box.state / "vault/index").write_bytes(b"x" * 5000)
+    box.vault.tag("kari", [shots[0]])
+    box.vault.erase(Scope(subjects=("kari",)), box.clock.wall)
+    assert [box.vault.image(shot) is not None for shot in shots[:2]] == [False, True]

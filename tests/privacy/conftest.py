@@ -13,7 +13,7 @@ from privacy.orders import Claims, Form, Ground, sign_order
 from privacy.records import Scope, Tier
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
-from privacy.timekeeping import TimeKeeper
+from privacy.timekeeping import TimeKeeper, Witness
 
 GATEWAY = "gw-1/1"
 
@@ -84,7 +84,7 @@ def ring(open_ring: Callable[[], KeyRing]) -> KeyRing:
 def keeper(clock: FixedClock) -> TimeKeeper:
     """Knows the time of `clock`, in a boot of long ago."""
     keeper = TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
-    keeper.tick()
+    keeper.witness(clock.now(), Witness.PERSON)
     return keeper
 
 

@@ -10,7 +10,7 @@ from privacy.keyring import KeyRing
 from privacy.keystore.contract import Held, Slot
 from privacy.records import Item, RecordClass, Scope, Tier
 from privacy.store import Barrier
-from privacy.timekeeping import Moment
+from privacy.timekeeping import Age, Moment
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,6 +45,24 @@ class Slots:
         self.held.pop(slot, None)
 
 
+class _Time:
+    """What a house knows of the time: all of it, in one long boot."""
+
+    def __init__(self, house: "House") -> None:
+        self._house = house
+
+    def now(self) -> datetime:
+        return self._house.time
+
+    def moment(self) -> Moment:
+        now = self._house.time
+        return Moment(bytes(16), now.timestamp(), now.timestamp(), now, True, now)
+
+    def age(self, moment: Moment) -> Age:
+        exact = max(self._house.time - moment.wall, timedelta())
+        return Age(exact, exact)
+
+
 class House:
     """A book of holds, and a clock that is moved by hand."""
 
@@ -60,14 +78,11 @@ class House:
         """Anew, with what is on the disk."""
         self.ring = KeyRing.open(self.root / "keys", self._slots, secrets.token_bytes)
         folder = self.root / "holds"
-        self.holds = Holds(folder, self.ring, self.barrier, lambda: self.time, self._moment, secrets.token_bytes)
+        self.holds = Holds(folder, self.ring, self.barrier, _Time(self), secrets.token_bytes)
         return self.holds
 
     def place(self, scope: Scope = FRONT, by: Actor = OWNER, until: datetime | None = None) -> Hold:
         return self.holds.place(Reason.POLICE_REPORT, scope, by, until)
-
-    def _moment(self) -> Moment:
-        return Moment(bytes(16), self.time.timestamp(), self.time.timestamp(), self.time, True, self.time)
 
     @property
     def files(self) -> list[Path]:

@@ -64,7 +64,6 @@ class TestPlacing:
     def test_nothing_is_held_where_nobody_asked(self, house: House) -> None:
         assert house.holds.held(picture()) is None
         assert house.holds.active() == house.holds.history() == ()
-        assert not house.holds.covers_any(ALL)
         assert house.files == []
 
     def test_it_stands_after_a_restart_and_the_disk_does_not_say_what(self, house: House) -> None:
@@ -137,6 +136,74 @@ class TestOrders:
         assert house.holds.held(picture()) == hold
 
 
+class TestAgain:
+    """Holds do not add up: a record is held for 30 days for one reason, and for longer by a renewal alone."""
+
+    def test_placed_again_before_its_end_it_ends_with_the_first(self, house: House) -> None:
+        first = house.place()
+        house.time += 29 * DAY
+        second = house.place()
+        assert second.until == first.until
+        house.time += DAY
+        assert house.holds.held(picture()) is None
+        for days in (0, 29, 29):
+            house.time += days * DAY
+            with refused("again"):
+                house.place()
+        assert len(house.start().history()) == 2
+
+    def test_an_end_that_somebody_asked_for_is_not_cut_but_refused(self, house: House) -> None:
+        house.place(until=NOON + DAY)
+        house.time += HOUR
+        with refused("again"):
+            house.place(until=NOON + MONTH + timedelta(microseconds=1))
+        assert house.place(until=NOON + MONTH).until == NOON + MONTH
+
+    def test_released_and_placed_anew_it_counts_from_the_first(self, house: House) -> None:
+        house.holds.release(house.place().id, OWNER)
+        house.time += DAY
+        assert house.place().until == NOON + MONTH
+
+    @pytest.mark.parametrize("scope", [ALL, Scope(classes=(RecordClass.SNAPSHOT,)), Scope(start=NOON - DAY)])
+    def test_other_words_for_the_same_do_not_help(self, house: House, scope: Scope) -> None:
+        house.place()
+        house.time += MONTH
+        with refused("again"):
+            house.place(scope)
+
+    def test_what_came_after_the_first_can_be_held_and_the_refusal_says_from_when(self, house: House) -> None:
+        house.place()
+        house.time += 90 * DAY
+        with pytest.raises(HoldRefused, match=r"begin at 2026-03-31 12:00:01 UTC"):
+            house.place()
+        hold = house.place(Scope(cameras=("front",), start=NOON + MONTH + timedelta(seconds=1)))
+        assert hold.until == house.time + MONTH
+        assert house.holds.held(picture(at=NOON)) is None
+
+    def test_while_the_first_lasts_what_is_yet_to_come_can_be_held_for_thirty_days(self, house: House) -> None:
+        house.place()
+        house.time += 20 * DAY
+        assert house.place(Scope(cameras=("front",), start=house.time)).until == house.time + MONTH
+        with pytest.raises(HoldRefused, match=r"begin at 2026-03-21 12:00:01 UTC"):
+            house.place(Scope(start=NOON + 19 * DAY), until=house.time + MONTH)
+
+    def test_what_was_captured_before_the_first_scope_or_after_it_is_not_the_same(self, house: House) -> None:
+        house.place(Scope(cameras=("front",), start=NOON - 2 * DAY, end=NOON - DAY))
+        house.time += 20 * DAY
+        for scope in (Scope(end=NOON - 2 * DAY), Scope(start=NOON - DAY), Scope(cameras=("back",))):
+            assert house.place(scope, until=house.time + MONTH).until == house.time + MONTH
+
+    def test_each_reason_and_each_person_has_a_hold_of_their_own(self, house: House) -> None:
+        for person in ("p-1", "p-2"):
+            house.holds.place(Reason.PERSONS_REQUEST, Scope(subjects=(person,)), RESIDENT)
+            house.time += MONTH
+        house.holds.place(Reason.DISPUTE, Scope(subjects=("p-1",)), RESIDENT)
+        with refused("again"):
+            house.holds.place(Reason.PERSONS_REQUEST, Scope(subjects=("p-3", "p-1")), RESIDENT)
+        with refused("again"):
+            house.holds.place(Reason.PERSONS_REQUEST, Scope(subjects=("p-1",), everything=True), RESIDENT)
+
+
 class TestEnding:
     def test_it_ends_by_itself_at_its_date(self, house: House) -> None:
         hold = house.place()
@@ -146,7 +213,6 @@ class TestEnding:
         house.time = NOON + MONTH
         assert house.holds.held(picture()) is None
         assert house.holds.active() == ()
-        assert not house.holds.covers_any(FRONT)
 
     def test_once_ended_no_clock_brings_it_back(self, house: House) -> None:
         house.place()
@@ -279,14 +345,6 @@ def test_scopes_that_do_not_overlap_share_no_record(one: Scope, other: Scope, it
 )
 def test_scopes_overlap_where_one_record_may_be_in_both(one: Scope, other: Scope, shared: bool) -> None:  # noqa: FBT001 - an expectation
     assert overlap(one, other) is overlap(other, one) is shared
-
-
-def test_a_whole_file_is_spared_the_question(house: House) -> None:
-    house.place(Scope(classes=(RecordClass.SNAPSHOT,), cameras=("front",), start=NOON))
-    hour = Scope(classes=(RecordClass.SNAPSHOT,), cameras=("front",), start=NOON - HOUR, end=NOON + HOUR)
-    assert house.holds.covers_any(hour)
-    assert not house.holds.covers_any(Scope(classes=(RecordClass.SNAPSHOT,), cameras=("front",), end=NOON))
-    assert not house.holds.covers_any(Scope(classes=(RecordClass.OP_LOG,)))
 
 
 @pytest.mark.parametrize("method", ["place", "release"])

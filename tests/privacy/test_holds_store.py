@@ -30,7 +30,7 @@ class TestForgetting:
         first = house.place()
         house.holds.release(first.id, OWNER)
         house.time = NOON + ACTIVITY - DAY
-        second = house.place()
+        second = house.place(Scope(cameras=("back",)))
         assert house.holds.expire(ACTIVITY) == 0
         house.time = NOON + ACTIVITY
         assert house.holds.expire(ACTIVITY) == 1

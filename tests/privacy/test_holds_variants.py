@@ -4,14 +4,16 @@ import contextlib
 import runpy
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+import privacy.holds
 from privacy.errors import HoldRefused
-from privacy.hold import Hold
+from privacy.hold import Hold, end_of
 from privacy.holds import Holds
 from privacy.records import Scope
 
@@ -43,6 +45,12 @@ def broken_promises(root: Path) -> Iterator[str]:
     house.time = NOON
     if house.start().held(picture()):
         yield "comes back with the clock"
+    house.place(Scope(cameras=("gate",)))
+    house.time = NOON + 31 * DAY
+    with contextlib.suppress(HoldRefused):
+        house.place(Scope(cameras=("gate",)))
+        yield "adds up"
+    house.time = NOON
     released = house.place(Scope(cameras=("side",)))
     house.holds.release(released.id, RESIDENT)
     house.holds.erase(Scope(subjects=(RESIDENT.id,)), LATER)
@@ -78,6 +86,10 @@ def renewed_again(self: Holds, hold_id: str, by: Any, until: Any = None) -> Hold
     return self._holds[hold_id]
 
 
+def as_if_alone(now: datetime, until: datetime | None, *_: object) -> datetime:
+    return end_of(now, until)
+
+
 RENEW = Holds.renew
 
 
@@ -94,11 +106,12 @@ def replaced(name: str, by: Callable[..., Any]) -> Iterator[None]:
         (replaced("_refuse_what_is_ordered", lambda *_: None), ["holds what is being erased"]),
         (replaced("renew", renewed_by_one), ["one person renews"]),
         (replaced("renew", renewed_again), ["renews twice"]),
+        (patch.object(privacy.holds, "end_of_first", as_if_alone), ["adds up"]),
         (replaced("_active", never), ["does not end", "comes back with the clock"]),
         (replaced("end_due", forgetful), ["comes back with the clock"]),
         (replaced("_forget", Lines._forget), ["comes back with an erasure"]),
     ],
-    ids=["ours", "blind", "alone", "again", "endless", "forgetful", "lines"],
+    ids=["ours", "blind", "alone", "again", "adding", "endless", "forgetful", "lines"],
 )
 def test_each_wrong_book_is_caught(tmp_path: Path, variant: AbstractContextManager[None], caught: list[str]) -> None:
     with variant:

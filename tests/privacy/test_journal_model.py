@@ -41,7 +41,7 @@ from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.spool import Spool
 from privacy.store import Barrier, Disk
-from privacy.timekeeping import TimeKeeper
+from privacy.timekeeping import TimeKeeper, Witness
 
 T = TypeVar("T")
 
@@ -230,6 +230,7 @@ class House(RuleBasedStateMachine):
         self.ring = KeyRing.open(self.folder / "keys", self.slots, os.urandom)
         self.journal = Journal(self.folder / "journal", self.keys, self.ring)
         keeper = TimeKeeper(self, bytes(16), lambda: True, lambda: None, lambda _note: None)
+        keeper.witness(self.time, Witness.PERSON)
         self.stores = (
             OperationLog(self.folder / "operation-log", self.ring, keeper, LIMIT),
             Spool(self.folder / "spool", self.keys, self.ring, keeper, LIMIT),

@@ -18,6 +18,9 @@ class Keeper:
         self._age = Age(at_least * HOUR, None if at_most is None else at_most * HOUR)
         self.patience_over = patience_over
 
+    def sealed(self, _moment: object) -> bool:
+        return True
+
     def age(self, _moment: object) -> Age:
         return self._age
 
@@ -48,7 +51,10 @@ def test_in_doubt_it_goes_once_patience_is_over() -> None:
 
 @pytest.mark.parametrize("record_class", RecordClass)
 def test_only_some_classes_go_in_doubt(record_class: RecordClass) -> None:
-    assert due(Keeper(1, None, patience_over=True), record_class=record_class) == (record_class in GO_IN_DOUBT)
+    keeper: Any = Keeper(1, None, patience_over=True)
+    moment: Any = None
+    assert due(keeper, record_class=record_class) == (record_class in GO_IN_DOUBT)
+    assert Lifetime(keeper, record_class, LIMIT).sealed(moment) == (record_class in GO_IN_DOUBT)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def describe(payload: bytes) -> Concerns | None:
 @pytest.fixture
 def reopened(tmp_path: Path, open_ring: Callable[[], KeyRing], keeper: TimeKeeper) -> Callable[[], SealedFolder]:
     """The folder as after a restart."""
-    return lambda: SealedFolder(tmp_path / "folder", open_ring(), "test", describe, keeper.moment)
+    return lambda: SealedFolder(tmp_path / "folder", open_ring(), "test", describe, keeper.moment, redates=True)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_what_waited_in_memory_is_as_old_as_it_is(
     early = [(Concerns(clock.now() - timedelta(days=365 * 90)), b"")]
     folder.append("two", early)
     assert folder.file("two").info.moment.since_boot == 0, "but no older than this boot"
-    folder.append("three", [(Concerns(clock.now() + HOUR), b"")])
+    folder.append("three", [(Concerns(clock.now() + MINUTE), b"")])
     assert folder.file("three").info.moment == keeper.moment()
 
 
@@ -200,12 +200,12 @@ def test_a_file_takes_records_for_a_while(
     def moment() -> Moment:
         return msgspec.structs.replace(keeper.moment(), boot=boots[-1])
 
-    folder = SealedFolder(tmp_path / "folder", open_ring(), "test", describe, moment)
+    folder = SealedFolder(tmp_path / "folder", open_ring(), "test", describe, moment, redates=True)
 
     def name(
         span: timedelta | None = HOUR, largest: int = 10_000, above: int = 0, ago: timedelta = timedelta(0)
     ) -> str:
-        return folder.taking(clock.now() - ago, span, largest, above)
+        return folder.taking([(Concerns(clock.now() - ago), b"")], span, largest, above)
 
     assert name() == "0000000001"
     assert name(above=7) == "0000000008"
@@ -341,7 +341,11 @@ def test_what_a_failed_change_wrote_is_unlinked_with_the_next(
 
 
 def test_a_file_is_rewritten_in_one_step(
-    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+    tmp_path: Path,
+    folder: SealedFolder,
+    reopened: Callable[[], SealedFolder],
+    records: Callable[..., Records],
+    clock: Any,
 ) -> None:
     folder.append("one", records("kari", "ola"))
     before = files(tmp_path)
@@ -349,6 +353,10 @@ def test_a_file_is_rewritten_in_one_step(
     assert [(sequence, item.subjects) for sequence, item, _ in reopened().records("one")] == [(2, {"anne"})]
     assert files(tmp_path) != before
     assert len(files(tmp_path)) == 1
+    folder.rewrite("one", [b"undated"])
+    assert [item.at for item in folder.find(ALL, clock.now())] == [None]
+    folder.rewrite("one", [])
+    assert files(tmp_path) == reopened().names() == []
 
 
 def test_records_are_revised_in_their_places(

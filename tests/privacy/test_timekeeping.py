@@ -246,6 +246,23 @@ def test_a_note_that_could_not_be_written_is_made_up_for_by_what_was_stored() ->
     box.check(network_lied=False)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"powered": 56 * 365 * 86_400.0},
+        {"powered": 10.0, "since_boot": 12.0},
+        {"since_boot": 40 * 3600.0, "powered": 50 * 3600.0},
+    ],
+    ids=["on for longer than any gateway lives", "on for less than its boot", "after now"],
+)
+def test_a_moment_that_cannot_have_been_proves_nothing(wrong: dict[str, float]) -> None:
+    box = known_box()
+    box.run(HOUR)
+    before = box.keeper.moment()
+    box.keeper.remember([msgspec.structs.replace(before, **wrong)])
+    assert box.keeper.moment() == before
+
+
 def test_an_older_note_is_read() -> None:
     box = known_box()
     box.run(HOUR)

@@ -35,7 +35,7 @@ from privacy.seal import Keys
 from privacy.sealed_file import Concerns
 from privacy.spool import Spool
 from privacy.store import Barrier, Erasure, Exemption, Store
-from privacy.timekeeping import TimeKeeper
+from privacy.timekeeping import TimeKeeper, Witness
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -43,14 +43,17 @@ FUTURE = NOON + timedelta(days=3650)
 ALL = Scope(everything=True)
 
 
-class StandingClock:
-    """Noon of the day before, for ever."""
+class PlantersClock:
+    """Noon of the day before, and then whenever something is planted."""
+
+    def __init__(self) -> None:
+        self.at = NOON - timedelta(days=1)
 
     def now(self) -> datetime:
-        return NOON - timedelta(days=1)
+        return self.at
 
     def monotonic(self) -> float:
-        return 3_600.0
+        return (self.at - NOON + timedelta(days=2)).total_seconds()
 
 
 class Slots:
@@ -90,13 +93,20 @@ class Ground:
     ring: KeyRing
     keys: Keys
     time: TimeKeeper
+    clock: PlantersClock
     held_people: set[str] = field(default_factory=set)
 
     @classmethod
     def opened(cls, folder: Path, slots: Slots, name: str = "store") -> "Ground":
         ring = KeyRing.open(folder / "keys", slots, secrets.token_bytes)
-        time = TimeKeeper(StandingClock(), bytes(16), lambda: True, lambda: None, lambda _note: None)
-        return cls(folder / name, ring, Keys(bytes(range(32))), time)
+        clock = PlantersClock()
+        time = TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
+        time.witness(clock.now(), Witness.PERSON)
+        return cls(folder / name, ring, Keys(bytes(range(32))), time, clock)
+
+    def come_to(self, at: datetime | None) -> None:
+        """Let the time pass until `at`."""
+        self.clock.at = max(self.clock.at, at or NOON)
 
     def holds(self, item: Item) -> Kept | None:
         """The hold that keeps what concerns one of `held_people`."""
@@ -150,7 +160,8 @@ class HeldPeople:
     def active(self) -> tuple[Hold, ...]:
         people = tuple(self.ground.held_people)
         by, reason = Actor("kari", Role.OWNER), Reason.DISPUTE
-        hold = Hold(id="0", reason=reason, scope=Scope(subjects=people), by=by, made=NOON, until=FUTURE)
+        moment = self.ground.time.moment()
+        hold = Hold(id="0", reason=reason, scope=Scope(subjects=people), by=by, made=NOON, moment=moment, until=FUTURE)
         return (hold,) if people else ()
 
 
@@ -195,10 +206,12 @@ class OperationLogs:
     knows = frozenset({"camera", "device", "subject"})
 
     def __init__(self, ground: Ground) -> None:
+        self._ground = ground
         limit = timedelta(hours=72)
         self.store = OperationLog(ground.folder, ground.ring, ground.time, limit, holds=ground.holds)
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
         before = {item.id for item in self.store.find(ALL, FUTURE)}
         entry = Planting(at or NOON, camera, device, (subject,), canary.decode())
         if at is None:
@@ -215,10 +228,12 @@ class Spools:
     knows = frozenset({"camera", "device", "subject"})
 
     def __init__(self, ground: Ground) -> None:
+        self._ground = ground
         limit = timedelta(hours=72)
         self.store = Spool(ground.folder, ground.keys, ground.ring, ground.time, limit, holds=ground.holds)
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
         before = {item.id for item in self.store.find(ALL, FUTURE)}
         about = About(at or NOON, camera, device, frozenset({subject}))
         if at is None:
@@ -235,9 +250,11 @@ class DeviceRegisters:
     knows = frozenset({"device"})
 
     def __init__(self, ground: Ground) -> None:
+        self._ground = ground
         self.store = DeviceRegister(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
         adoption = Adoption(device, "homekit", at or NOON, {"devices": [{"name": canary.decode()}]})
         record = msgspec.json.encode(adoption) if at else b'{"of": "a later version"}'
         return f"{device}.{self.store._files.append(device, [(Concerns(at or NOON), record)])}"
@@ -249,6 +266,7 @@ class RecordStores:
     knows = frozenset({"camera", "device", "subject"})
 
     def __init__(self, ground: Ground, record_class: RecordClass, limit: timedelta | None) -> None:
+        self._ground = ground
         self.store = RecordStore(
             f"{record_class}_store",
             record_class,
@@ -261,6 +279,7 @@ class RecordStores:
         )
 
     def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
         before = {item.id for item in self.store.find(ALL, FUTURE)}
         concerns = Concerns(at or NOON, camera, device, (subject,))
         if at is None:
