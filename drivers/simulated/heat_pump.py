@@ -14,6 +14,7 @@ import fcntl
 import math
 import os
 import signal
+import subprocess
 import sys
 import termios
 import tty
@@ -43,6 +44,11 @@ FRAME_GAP_SECONDS = 0.05
 LONGEST_FRAME = 256
 TIOCGEXCL = 0x80045440
 """Linux: whether a terminal is marked exclusive; Python's `termios` does not name it."""
+KEEPER = """
+    trap '' INT TERM
+    read -r until_the_pipe_ends
+    if [ "$(readlink "$1")" = "$2" ]; then rm -f "$1"; fi
+"""
 
 COEFFICIENT_OF_PERFORMANCE = 3.0
 MOST_WATTS = 2500.0
@@ -159,7 +165,9 @@ class Slave:
 def pseudo_terminal(link: Path) -> Iterator[tuple[int, int]]:
     """Make a pseudo-terminal whose far end is reached by the symbolic link `link`; yield both descriptors.
 
-    The far end stays open here, so that readers may come and go.
+    The far end stays open here, so that readers may come and go. When this process is killed, a shell that holds the
+    far end as well takes the link away: until then nobody else can be given that terminal's number, so that a link
+    never leads to somebody else's terminal.
 
     Raises:
         OSError: `link` cannot be made there.
@@ -173,12 +181,8 @@ def pseudo_terminal(link: Path) -> Iterator[tuple[int, int]]:
         name = os.ttyname(far)
         link.unlink(missing_ok=True)  # left by one that was killed
         link.symlink_to(name)
-        try:
+        with subprocess.Popen(["/bin/sh", "-c", KEEPER, "keeper", link, name], stdin=subprocess.PIPE, pass_fds=[far]):
             yield near, far
-        finally:
-            with contextlib.suppress(OSError):  # somebody else's by now, or gone
-                if str(link.readlink()) == name:
-                    link.unlink()
     finally:
         os.close(near)
         os.close(far)

@@ -7,7 +7,7 @@ import signal
 import sys
 import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -181,8 +181,35 @@ async def test_a_killed_pump_is_a_lost_line_and_a_new_one_is_found(tmp_path: Pat
         async with asyncio.timeout(1):
             with pytest.raises(LinkLost, match="is gone"):
                 await connection.send("pump", HEATING_SETPOINT, 20.0)
-    assert link.is_symlink()  # left behind, as after a power cut
+        async with asyncio.timeout(5):
+            while link.is_symlink():
+                await asyncio.sleep(0.01)
     async with program(link), line.connect() as connection:
+        assert (await state(connection))[HEATING_SETPOINT.name] == 21.0
+
+
+async def test_a_link_never_leads_to_somebody_elses_terminal(tmp_path: Path) -> None:
+    """The kernel gives a free number to whoever asks next, and whoever comes back to the line would be at theirs."""
+    for name in map(str, range(5)):
+        async with program(tmp_path / name) as process:
+            theirs = (tmp_path / name).readlink()
+            process.kill()
+            while (tmp_path / name).is_symlink():
+                with ExitStack() as stack:
+                    for _ in range(3):
+                        near, far = os.openpty()
+                        stack.callback(os.close, near)
+                        stack.callback(os.close, far)
+                        if os.ttyname(far) == str(theirs):
+                            assert not (tmp_path / name).is_symlink()
+                await asyncio.sleep(0)
+
+
+async def test_a_link_that_was_left_behind_is_taken_over(tmp_path: Path) -> None:
+    """As after a power cut."""
+    link = tmp_path / "pump"
+    link.symlink_to("/dev/pts/4294967295")
+    async with program(link), line_to(link).connect() as connection:
         assert (await state(connection))[HEATING_SETPOINT.name] == 21.0
 
 

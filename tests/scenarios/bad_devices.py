@@ -100,5 +100,6 @@ def noisy_line(link: Path) -> Iterator[None]:
     finally:
         closing.set()
         thread.join()
+        link.unlink()  # the number may be another terminal's soon
         os.close(near)
         os.close(far)
