@@ -4,7 +4,7 @@ import getpass
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -94,8 +94,9 @@ class Layout:
         return self.root / "backend"
 
 
-def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) -> Layout:
-    """Choose ports and write the files.
+@contextmanager
+def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) -> Iterator[Layout]:
+    """Write the files, and choose ports, which nobody else is given while this is entered.
 
     Args:
         root: an empty folder that only this user can enter.
@@ -106,14 +107,20 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
     Raises:
         ConfigInvalid: `page_port` is in use.
     """
-    layout = Layout(
-        root=root,
-        page_port=_page_port(page_port),
-        broker_port=free_port(),
-        camera_port=free_port(),
-        lamp_port=free_port(),
-        camera_password=secrets.token_urlsafe(12),
-    )
+    with _page_port(page_port) as page, kept_port() as broker, kept_port() as camera, kept_port() as lamp:
+        layout = Layout(
+            root=root,
+            page_port=page,
+            broker_port=broker,
+            camera_port=camera,
+            lamp_port=lamp,
+            camera_password=secrets.token_urlsafe(12),
+        )
+        _write_files(layout, interval, keep)
+        yield layout
+
+
+def _write_files(layout: Layout, interval: float, keep: float) -> None:
     _write(
         layout.config,
         _CONFIG.substitute(
@@ -126,24 +133,32 @@ def lay_out(root: Path, *, page_port: int | None, interval: float, keep: float) 
         ),
     )
     _write(layout.registry, _REGISTRY)
-    _write(root / "camera-password", layout.camera_password + "\n")
+    _write(layout.root / "camera-password", layout.camera_password + "\n")
     _write(
-        root / "mosquitto.conf",
+        layout.root / "mosquitto.conf",
         f"listener {layout.broker_port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\npersistence true\n"
         # Started by root it would become another user, who cannot write here, and whom the kernel does not end with us.
-        f"persistence_location {root}/broker/\nlog_dest stderr\nlog_type error\nuser {getpass.getuser()}\n",
+        f"persistence_location {layout.root}/broker/\nlog_dest stderr\nlog_type error\nuser {getpass.getuser()}\n",
     )
     for name in ("broker", "lamp", "logs"):
-        (root / name).mkdir(mode=0o700)
-    return layout
+        (layout.root / name).mkdir(mode=0o700)
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+@contextmanager
+def kept_port(wanted: int = 0) -> Iterator[int]:
+    """The TCP port `wanted` on loopback, or any that is free, for a program that is told of it.
+
+    It is bound and nobody listens: a connection to it is refused, and the kernel gives it to nobody who asks for any
+    port. A program that sets SO_REUSEADDR, as servers do, can listen on it, and again when it was killed.
+
+    Raises:
+        OSError: `wanted` is in use, or not for us.
+    """
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", wanted))
+        port: int = kept.getsockname()[1]
+        yield port
 
 
 @contextmanager
@@ -161,17 +176,16 @@ def usual_page_port() -> Iterator[int | None]:
             yield None
 
 
-def _page_port(wanted: int | None) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextmanager
+def _page_port(wanted: int | None) -> Iterator[int]:
+    with ExitStack() as kept:
         try:
-            probe.bind(("127.0.0.1", PAGE_PORT if wanted is None else wanted))
+            port = kept.enter_context(kept_port(PAGE_PORT if wanted is None else wanted))
         except OSError as error:
-            if wanted is None:
-                return free_port()
-            raise ConfigInvalid(f"port {wanted} on 127.0.0.1: {error.strerror}", hint="choose another") from error
-        port: int = probe.getsockname()[1]
-    return port
+            if wanted is not None:
+                raise ConfigInvalid(f"port {wanted} on 127.0.0.1: {error.strerror}", hint="choose another") from error
+            port = kept.enter_context(kept_port())
+        yield port
 
 
 def _write(path: Path, text: str) -> None:

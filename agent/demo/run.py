@@ -37,14 +37,17 @@ def main(seconds: float | None, report_json: bool, port: int | None) -> int:  # 
         ConfigInvalid: `port` is in use.
         AgentError: the house could not be started.
     """
-    with tempfile.TemporaryDirectory(prefix="portvakt-demo-") as folder, usual_page_port() as usual:
-        brief = seconds is not None
-        layout = lay_out(
+    brief = seconds is not None
+    with (
+        tempfile.TemporaryDirectory(prefix="portvakt-demo-") as folder,
+        usual_page_port() as usual,
+        lay_out(
             Path(folder),
             page_port=usual if port is None else port,
             interval=INTERVAL_SECONDS_IN_A_REPORT if brief else INTERVAL_SECONDS,
             keep=KEEP_SECONDS_IN_A_REPORT if brief else KEEP_SECONDS,
-        )
+        ) as layout,
+    ):
         backend = State(layout.backend)
         backend.create_issuer("backend")
         backend.enroll(GATEWAY)

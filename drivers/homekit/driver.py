@@ -221,8 +221,8 @@ async def _set_free(made: Sequence[Adopted], patience: Patience) -> None:
             log.warning("%s was adopted in vain and could not be set free: reset it to factory settings", adopted.id)
 
     for adopted in made:
-        # Shielded for these few seconds: whoever is cancelled again, or ends, would leave it locked.
-        await asyncio.shield(free(adopted))
+        # Whoever is cancelled again would leave it locked, or have it locked for the one who tries next.
+        await pairing.uncut(free(adopted), patience.undo)
 
 
 async def _pair(found: Found, code: str, patience: Patience, made: list[Adopted]) -> None:

@@ -101,7 +101,7 @@ async def pair(
                 ours(last.result)
 
         # Upon M5 the accessory is ours, and only its answer brings what it takes to set it free again.
-        await _uncut(introduce())
+        await uncut(introduce(), LAST_WORD_SECONDS)
     except AuthenticationError as error:
         raise WrongCode("the code is wrong", hint="it is the eight digits on the device or in its manual") from error
     except RUBBISH as error:
@@ -176,8 +176,8 @@ async def _turn(session: Session, target: str, machine: Machine[T], step: Step[T
     return await asyncio.to_thread(_advance, machine, answer)
 
 
-async def _uncut(talk: Coroutine[None, None, None]) -> None:
-    """Await `talk`, which goes on to its end, for a few seconds, also when we are cancelled."""
+async def uncut(talk: Coroutine[None, None, None], seconds: float) -> None:
+    """Await `talk`, which goes on to its end, for `seconds` at most once we are cancelled, however often that is."""
     ended = asyncio.Event()
 
     async def whole() -> None:
@@ -189,9 +189,11 @@ async def _uncut(talk: Coroutine[None, None, None]) -> None:
     try:
         await asyncio.shield(whole())
     except asyncio.CancelledError:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORD_SECONDS):
+        given_up = asyncio.get_running_loop().call_later(seconds, ended.set)
+        while not ended.is_set():
+            with suppress(asyncio.CancelledError):
                 await ended.wait()
+        given_up.cancel()
         raise
 
 

@@ -1,13 +1,14 @@
 """The demo's quick parts: its folder, its programs one by one, and how it judges what it saw."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import socket
 import stat
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from agent.backend.state import State
 from agent.cloud.messages import LogBatch
 from agent.demo import flows, layout, programs
 from agent.demo import run as demo_run
-from agent.demo.layout import Layout, lay_out
+from agent.demo.layout import Layout, kept_port, lay_out
 from agent.demo.programs import Program, ProgramEnded
 from agent.errors import ConfigInvalid
 from privacy.receipts import Kind
@@ -28,8 +29,9 @@ from privacy.redaction.household import Registry
 
 
 @pytest.fixture
-def laid_out(tmp_path: Path) -> Layout:
-    return lay_out(tmp_path, page_port=0, interval=0.5, keep=8)
+def laid_out(tmp_path: Path) -> Iterator[Layout]:
+    with lay_out(tmp_path, page_port=0, interval=0.5, keep=8) as made:
+        yield made
 
 
 def test_the_configuration_that_it_writes_is_one(laid_out: Layout) -> None:
@@ -53,16 +55,21 @@ def test_its_secrets_are_this_users_alone_and_new_each_time(laid_out: Layout, tm
     assert password == laid_out.camera_password
     assert password not in laid_out.config.read_text()
     (tmp_path / "again").mkdir()
-    assert lay_out(tmp_path / "again", page_port=0, interval=1, keep=8).camera_password != password
+    with lay_out(tmp_path / "again", page_port=0, interval=1, keep=8) as again:
+        assert again.camera_password != password
 
 
-def test_ports_are_free_and_its_own(laid_out: Layout) -> None:
+def test_ports_are_its_own_and_its_programs_can_listen_there(laid_out: Layout) -> None:
     ports = {laid_out.page_port, laid_out.broker_port, laid_out.camera_port, laid_out.lamp_port}
     assert len(ports) == 4
     for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
+        with socket.socket() as caller:
+            assert caller.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+        with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+            stranger.bind(("127.0.0.1", port))
+        for _ in range(2):  # and again, when the first was killed
+            with socket.create_server(("127.0.0.1", port)), socket.create_connection(("127.0.0.1", port)):
+                pass
 
 
 def test_a_page_port_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,22 +78,25 @@ def test_a_page_port_that_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setattr(layout, "PAGE_PORT", port)
-        assert lay_out(tmp_path, page_port=None, interval=1, keep=8).page_port != port, "nobody asked for that one"
+        with lay_out(tmp_path, page_port=None, interval=1, keep=8) as made:
+            assert made.page_port != port, "nobody asked for that one"
         with pytest.raises(ConfigInvalid, match=f"port {port}"):
-            lay_out(tmp_path, page_port=port, interval=1, keep=8)
+            lay_out(tmp_path, page_port=port, interval=1, keep=8).__enter__()
 
 
 def test_the_usual_page_port_where_it_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = layout.free_port()
-    monkeypatch.setattr(layout, "PAGE_PORT", port)
-    assert lay_out(tmp_path, page_port=None, interval=1, keep=8).page_port == port
+    with kept_port() as port:
+        monkeypatch.setattr(layout, "PAGE_PORT", port)
+        with lay_out(tmp_path, page_port=None, interval=1, keep=8) as made:
+            assert made.page_port == port
 
 
 def test_of_two_demos_that_start_together_one_gets_the_usual_page_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "PAGE_PORT", layout.free_port())
-    for _ in range(2):
-        with layout.usual_page_port() as one, layout.usual_page_port() as other:
-            assert (one, other) == (None, 0)
+    with kept_port() as port:
+        monkeypatch.setattr(layout, "PAGE_PORT", port)
+        for _ in range(2):
+            with layout.usual_page_port() as one, layout.usual_page_port() as other:
+                assert (one, other) == (None, 0)
 
 
 def test_every_part_of_the_house_is_a_program_of_its_own(laid_out: Layout) -> None:

@@ -16,7 +16,7 @@ import pytest
 import agent.main
 from agent import config as configuration
 from agent.cameras import Cameras
-from agent.demo.layout import free_port
+from agent.demo.layout import kept_port
 from agent.main import _Agent, run
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
@@ -320,13 +320,13 @@ def test_a_house_whose_every_part_is_away(
     """It serves all the same, tells systemd, says what is away, and ends in good order."""
     keys = {"keys": [{**SigningKey.generate().public_jwk(), "issuer": "cloud"}]}
     (tmp_path / "keys.json").write_text(json.dumps(keys))
-    path = config(
-        f'[cloud]\nhost = "127.0.0.1"\nport = {free_port()}\norder_keys_file = "keys.json"\n'
-        '[[serial]]\nport = "missing.tty"\n[[serial.unit]]\naddress = 1\nid = "pump"\nname = "Pump"\n'
-        'map = "demo_heat_pump"\n'
-        f'[[camera]]\nid = "front"\nname = "F"\nurl = "http://127.0.0.1:{free_port()}/"\n'
-    )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+    with kept_port() as nobodys, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        path = config(
+            f'[cloud]\nhost = "127.0.0.1"\nport = {nobodys}\norder_keys_file = "keys.json"\n'
+            '[[serial]]\nport = "missing.tty"\n[[serial.unit]]\naddress = 1\nid = "pump"\nname = "Pump"\n'
+            'map = "demo_heat_pump"\n'
+            f'[[camera]]\nid = "front"\nname = "F"\nurl = "http://127.0.0.1:{nobodys}/"\n'
+        )
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(20)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -334,12 +334,20 @@ def test_a_house_whose_every_part_is_away(
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
         heard: list[str] = []
 
-        def end_after_two_pings() -> None:
-            while heard.count("WATCHDOG=1") < 2:
-                heard.append(systemd.recv(4096).decode())
-            os.kill(os.getpid(), signal.SIGTERM)
+        def all_is_away() -> bool:
+            state = json.loads(*asked(tmp_path, "/api/state"))
+            return all(part["reason"] for part in (state["link"], *state["devices"], *state["cameras"]))
 
-        thread = threading.Thread(target=end_after_two_pings)
+        def end_when_all_is_said() -> None:
+            try:
+                while not any(said.startswith("READY=1") for said in heard) or heard.count("WATCHDOG=1") < 2:
+                    heard.append(systemd.recv(4096).decode())
+                while not all_is_away():
+                    heard.append(systemd.recv(4096).decode())
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        thread = threading.Thread(target=end_when_all_is_said)
         thread.start()
         code, _ = ended(path)
         thread.join()

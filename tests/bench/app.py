@@ -13,7 +13,7 @@ import aiohttp
 
 import agent
 from agent.bench.figure import Figure, Measurement, Unmeasurable, figure
-from agent.demo.layout import free_port
+from agent.demo.layout import kept_port
 from tests.bench.house import PROGRAMS, listens, lived_in, needed, running, until
 from tests.bench.measure import Run, in_turn, p50_and_p99
 from tests.bench.serial import bare_gateway
@@ -109,12 +109,13 @@ async def _first_words(address: str) -> str:
 
 @asynccontextmanager
 async def _bare_page(place: Path, first_words: str) -> AsyncIterator[str]:
-    port, file = free_port(), place / "first-words.json"
+    file = place / "first-words.json"
     file.write_text(first_words)
-    command = (sys.executable, PROGRAMS / "bare_page.py", WEB, file, str(port))
-    async with running(*command, log=place / "bare-page.log"):
-        await until(lambda: listens(port), "the bare page")
-        yield f"http://127.0.0.1:{port}"
+    with kept_port() as port:
+        command = (sys.executable, PROGRAMS / "bare_page.py", WEB, file, str(port))
+        async with running(*command, log=place / "bare-page.log"):
+            await until(lambda: listens(port), "the bare page")
+            yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from agent.backend.service import Backend, Event, send
 from agent.backend.state import OrderRecord, State
 from agent.bench.figure import Figure, Measurement, Unmeasurable, figure
 from agent.cloud.mqtt import Connection, Settings, connect
-from agent.demo.layout import free_port
+from agent.demo.layout import kept_port
 from agent.errors import LinkDown
 from agent.supervisor import Service, Supervisor
 from privacy.clock import SystemClock
@@ -159,11 +159,11 @@ def _settings(port: int, client: str) -> Settings:
 @asynccontextmanager
 async def _broker(place: Path) -> AsyncIterator[int]:
     """Mosquitto as Debian brings it; yields its port."""
-    port = free_port()
-    (place / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
-    async with running(needed("mosquitto"), "-c", place / "mosquitto.conf", log=place / "broker.log"):
-        await until(lambda: listens(port), "the broker")
-        yield port
+    with kept_port() as port:
+        (place / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+        async with running(needed("mosquitto"), "-c", place / "mosquitto.conf", log=place / "broker.log"):
+            await until(lambda: listens(port), "the broker")
+            yield port
 
 
 class _Heard:

@@ -7,7 +7,7 @@ from statistics import median
 from time import perf_counter
 
 from agent.bench.figure import Figure, Measurement, figure
-from agent.demo.layout import Layout, free_port
+from agent.demo.layout import Layout, kept_port
 from agent.demo.visitor import Visitor
 from tests.bench.house import PATIENCE, portvakt, running
 from tests.bench.measure import in_turn
@@ -21,16 +21,15 @@ async def make_run_warm(place: Path) -> Sequence[Figure]:
     """From `portvakt demo` until the house stands: all is there but the lamp, which nobody has adopted yet."""
 
     async def ours() -> float:
-        layout = Layout(
-            root=place, page_port=free_port(), broker_port=0, camera_port=0, lamp_port=0, camera_password=""
-        )
-        began = perf_counter()
-        async with (
-            running(portvakt(), "demo", "--port", str(layout.page_port), log=place / "demo.log"),
-            Visitor(layout) as visitor,
-        ):
-            await visitor.wait_until_ready(PATIENCE)
-            return perf_counter() - began
+        with kept_port() as port:
+            layout = Layout(root=place, page_port=port, broker_port=0, camera_port=0, lamp_port=0, camera_password="")
+            began = perf_counter()
+            async with (
+                running(portvakt(), "demo", "--port", str(port), log=place / "demo.log"),
+                Visitor(layout) as visitor,
+            ):
+                await visitor.wait_until_ready(PATIENCE)
+                return perf_counter() - began
 
     async def reference() -> float:
         began = perf_counter()

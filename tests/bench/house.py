@@ -98,10 +98,10 @@ def portvakt() -> str:
 @asynccontextmanager
 async def furnished(place: Path) -> AsyncIterator[Layout]:
     """Broker, heat pump, camera and backend, each ready; no agent yet. Pictures at the usual pace, kept as usual."""
-    layout = lay_out(place, page_port=0, interval=10, keep=86_400)
-    State(layout.backend).create_issuer("backend")
-    commands = {program.name: program.command for program in programs(layout)}
     async with AsyncExitStack() as stack:
+        layout = stack.enter_context(lay_out(place, page_port=0, interval=10, keep=86_400))
+        State(layout.backend).create_issuer("backend")
+        commands = {program.name: program.command for program in programs(layout)}
 
         async def start(name: str, ready: Callable[[], object]) -> None:
             await stack.enter_async_context(running(*commands[name], log=place / "logs" / f"{name}.log"))

@@ -18,7 +18,7 @@ from pymodbus.exceptions import ModbusException
 from agent.api.contract import CommandBody
 from agent.bench.figure import Figure, Measurement, Unmeasurable
 from agent.changes import Changes
-from agent.demo.layout import free_port
+from agent.demo.layout import kept_port
 from agent.devices import Devices
 from agent.supervisor import Supervisor
 from drivers.modbus.driver import ModbusLine, Unit
@@ -94,11 +94,12 @@ async def heat_pump(port: Path) -> AsyncIterator[None]:
 @asynccontextmanager
 async def bare_gateway(place: Path) -> AsyncIterator[str]:
     """The reference on a heat pump of its own; yields its address."""
-    port, tty = free_port(), place / "bare.tty"
-    command = (sys.executable, PROGRAMS / "bare_gateway.py", tty, str(port))
-    async with heat_pump(tty), running(*command, log=place / "bare-gateway.log"):
-        await until(lambda: listens(port), "the bare gateway")
-        yield f"http://127.0.0.1:{port}"
+    tty = place / "bare.tty"
+    with kept_port() as port:
+        command = (sys.executable, PROGRAMS / "bare_gateway.py", tty, str(port))
+        async with heat_pump(tty), running(*command, log=place / "bare-gateway.log"):
+            await until(lambda: listens(port), "the bare gateway")
+            yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

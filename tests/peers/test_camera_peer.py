@@ -8,7 +8,6 @@ import contextlib
 import io
 import shutil
 import signal
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ import pytest
 from PIL import Image
 
 from agent.config.model import Config, Gateway
+from agent.demo.layout import kept_port
 from agent.storage import open_storage
 from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
@@ -117,32 +117,30 @@ class Motion:
 
 @pytest.fixture(params=["Basic", "Digest"])
 async def motion(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Motion]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     folder = tmp_path / "motion"
     folder.mkdir()
     configuration = folder / "motion.conf"
-    async with mjpeg() as source:
-        configuration.write_text(
-            CONFIGURATION.format(
-                folder=folder,
-                source=source,
-                port=port,
-                method={"Basic": 1, "Digest": 2}[request.param],
-                width=WIDTH,
-                height=HEIGHT,
-                user=LOGIN.user,
-                password=LOGIN.password,
-            ),
-            "utf-8",
-        )
-        running = Motion(f"http://127.0.0.1:{port}/0/current", request.param, configuration)
-        try:
-            await running.start()
-            yield running
-        finally:
-            await running.kill()
+    with kept_port() as port:
+        async with mjpeg() as source:
+            configuration.write_text(
+                CONFIGURATION.format(
+                    folder=folder,
+                    source=source,
+                    port=port,
+                    method={"Basic": 1, "Digest": 2}[request.param],
+                    width=WIDTH,
+                    height=HEIGHT,
+                    user=LOGIN.user,
+                    password=LOGIN.password,
+                ),
+                "utf-8",
+            )
+            running = Motion(f"http://127.0.0.1:{port}/0/current", request.param, configuration)
+            try:
+                await running.start()
+                yield running
+            finally:
+                await running.kill()
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.demo.layout import kept_port
 from tests.scenarios import household
 from tests.scenarios.bad_devices import BadCameras, noisy_line
 from tests.scenarios.cloud import Cloud
 from tests.scenarios.household import House
-from tests.scenarios.programs import Agent, Broker, HeatPump, Program, camera, free_port
+from tests.scenarios.programs import Agent, Broker, HeatPump, Program, camera
 
 
 def good_camera(stack: ExitStack, folder: Path) -> str:
@@ -30,7 +31,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An agent with a good heat pump, a good camera, a good broker, and one of everything that is bad."""
     folder = tmp_path_factory.mktemp("house")
     with ExitStack() as stack:
-        broker = stack.enter_context(Broker(folder / "broker", free_port()))
+        broker = stack.enter_context(Broker(folder / "broker", stack.enter_context(kept_port())))
         cloud = Cloud(folder / "backend", broker.port)
         stack.enter_context(cloud.serve())
         stack.enter_context(HeatPump(folder / "pump.tty"))
@@ -38,7 +39,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         bad = BadCameras(household.SECRETS)
         stack.callback(bad.close)
         cameras = {name: bad.url(name) for name in ("text", "cut", "hang", "drip", "login", "redirect")}
-        cameras |= {"front": good_camera(stack, folder), "gone": f"http://127.0.0.1:{free_port()}/Hytta5G.jpg"}
+        nobodys = stack.enter_context(kept_port())
+        cameras |= {"front": good_camera(stack, folder), "gone": f"http://127.0.0.1:{nobodys}/Hytta5G.jpg"}
         file = household.config(
             folder,
             *(household.serial(folder / f"{name}.tty", name) for name in ("pump", "noisy", "missing")),

@@ -24,12 +24,6 @@ PORTVAKT = Path(sys.prefix) / "bin" / "portvakt"
 MOSQUITTO = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "mosquitto"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """Wait for something true and return it; `what` it is stands in the failure."""
     end = time.monotonic() + seconds

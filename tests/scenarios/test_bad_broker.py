@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from agent.demo.layout import kept_port
 from tests.scenarios import household
 from tests.scenarios.cloud import Cloud
-from tests.scenarios.programs import Agent, Broker, HeatPump, Page, black_hole, free_port, reported, until
+from tests.scenarios.programs import Agent, Broker, HeatPump, Page, black_hole, reported, until
 
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(90)]
 
-STOP_SECONDS = 4.0
+ABANDONED = "did not stop within"
+"""What the supervisor says of a service that hangs. How long the others take depends on the machine."""
 
 
 @contextmanager
@@ -67,9 +69,9 @@ def pump_works(page: Page) -> None:
     ],
 )
 def test_a_broker_that_refuses(tmp_path: Path, how: str, reason: str) -> None:
-    port = free_port()
-    cloud = Cloud(tmp_path / "backend", port)
     with ExitStack() as stack:
+        port = stack.enter_context(kept_port())
+        cloud = Cloud(tmp_path / "backend", port)
         stack.enter_context(HeatPump(tmp_path / "pump.tty"))
         with ExitStack() as for_now:
             if how == "no broker":
@@ -91,7 +93,9 @@ def test_a_broker_that_refuses(tmp_path: Path, how: str, reason: str) -> None:
         agent.kill(signal.SIGCONT)
         agent.page.see(lambda state: state["link"]["connected"], "the link", 40)
         until(lambda: [line for line in cloud.log() if '"command_done"' in line], "the log of before", 60)
-        assert agent.end() < STOP_SECONDS
+        agent.end()
+        assert agent.ended() == 0
+    assert not agent.lines_with(ABANDONED)
     assert "Traceback" not in agent.said
     assert not household.told(agent.said)
 
@@ -102,6 +106,6 @@ def test_a_broker_that_never_answers(tmp_path: Path) -> None:
         file = household.config(tmp_path, household.serial(tmp_path / "pump.tty", "pump"), broker_port=port)
         with Agent(file) as agent:
             pump_works(agent.page)
-            assert agent.end() < STOP_SECONDS  # in the midst of a connection that comes to nothing
+            agent.end()  # in the midst of a connection that comes to nothing
             assert agent.ended() == 0
             assert agent.problems == []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.demo.layout import kept_port
 from privacy.records import Scope
 from tests.scenarios import household
 from tests.scenarios.cloud import Cloud
@@ -24,7 +25,6 @@ from tests.scenarios.programs import (
     HeatPump,
     Program,
     camera,
-    free_port,
     refused,
     reported,
     until,
@@ -216,7 +216,7 @@ def test_a_damaged_snapshot(tmp_path: Path, start: Callable[[Path], Agent]) -> N
 def house(tmp_path: Path, start: Callable[[Path], Agent]) -> Iterator[House]:
     """All that is good, for a medium that is not."""
     with ExitStack() as stack:
-        broker = stack.enter_context(Broker(tmp_path / "broker", free_port()))
+        broker = stack.enter_context(Broker(tmp_path / "broker", stack.enter_context(kept_port())))
         cloud = Cloud(tmp_path / "backend", broker.port)
         stack.enter_context(cloud.serve())
         stack.enter_context(HeatPump(tmp_path / "pump.tty"))

@@ -35,7 +35,9 @@ from tests.scenarios.programs import (
 pytestmark = [pytest.mark.peer, pytest.mark.timeout(120)]
 
 GONE_SECONDS = 10.0
-BACK_SECONDS = 20.0
+BACK_SECONDS = 40.0
+"""The demo waits 5 s and starts it anew, which takes as long as the machine likes; and the agent's pauses double, so
+that its next try may come when all that has passed once more."""
 STARTED_SECONDS = 60.0
 STOP_SECONDS = 5.0
 """What the supervisor promises."""

@@ -16,16 +16,11 @@ import pytest
 from agent.cloud import topics
 from agent.cloud.mqtt import Connection, Message, Settings, connect
 from agent.cloud.topics import Topics
+from agent.demo.layout import kept_port
 from agent.errors import LinkDown
 
 PATIENCE = 20.0
 """Seconds that anything may take here before it counts as never."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -35,10 +30,10 @@ async def until(true: Callable[[], object]) -> None:
 
 
 class Broker:
-    """A mosquitto of our own on a free loopback port."""
+    """A mosquitto of our own on the loopback port `port`."""
 
-    def __init__(self, folder: Path, *lines: str) -> None:
-        self.port = free_port()
+    def __init__(self, folder: Path, port: int, *lines: str) -> None:
+        self.port = port
         folder.mkdir()
         self._conf = folder / "mosquitto.conf"
         access = lines or ("allow_anonymous true",)
@@ -76,12 +71,13 @@ class Broker:
 
 @contextmanager
 def mosquitto(folder: Path, *lines: str) -> Iterator[Broker]:
-    broker = Broker(folder, *lines)
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.kill()
+    with kept_port() as port:
+        broker = Broker(folder, port, *lines)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.kill()
 
 
 @asynccontextmanager

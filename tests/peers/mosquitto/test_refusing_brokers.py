@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from agent.cloud.mqtt import Connection, Settings, connect
+from agent.demo.layout import kept_port
 from agent.errors import LinkDown
-from tests.peers.mosquitto.broker import Broker, free_port, mosquitto, refusal
+from tests.peers.mosquitto.broker import Broker, mosquitto, refusal
 
 pytestmark = pytest.mark.peer
 
 
 async def test_nothing_listens() -> None:
-    assert "nothing listens" in await refusal(Settings(host="127.0.0.1", port=free_port(), client_id="gw-1"))
+    with kept_port() as port:
+        assert "nothing listens" in await refusal(Settings(host="127.0.0.1", port=port, client_id="gw-1"))
 
 
 async def test_a_host_that_is_none() -> None:
