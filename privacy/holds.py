@@ -1,37 +1,28 @@
 """Holds: the one way in which something outlives its limit, for a reason, for a while, and in everybody's sight.
 
-A hold keeps, and shows nothing: what is held is neither viewed nor uploaded. It ends by itself. Format:
-`privacy/FORMAT.md`, "A record of the holds".
+A hold keeps, and shows nothing: what is held is neither viewed nor uploaded. It ends by itself.
 """
 
-import logging
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from privacy.errors import HoldRefused
 from privacy.hold import Actor, End, Hold, Reason, Renewal, end_of, end_of_first, overlap
-from privacy.keyring import Change, KeyRing
+from privacy.hold_book import HoldBook
+from privacy.keyring import KeyRing
 from privacy.records import Item, RecordClass, Scope
 from privacy.seal import RandomBytes
-from privacy.sealed_file import Concerns, reached
-from privacy.sealed_folder import SealedFolder
+from privacy.sealed_file import reached
 from privacy.store import Barrier, Erasure, Exemption
 from privacy.timekeeping import Age, Moment
 from privacy.uuid7 import uuid7
 
-log = logging.getLogger(__name__)
-
-KIND: Final = "holds"
-_FILE: Final = ""
-"""There is one file, so it needs no name."""
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Hold).decode
 
 
 class Time(Protocol):
@@ -70,17 +61,14 @@ class Holds:
         time: Time,
         random_bytes: RandomBytes,
     ) -> None:
-        self._files = SealedFolder(directory, ring, KIND, _described, time.moment, record_class=RecordClass.ACTIVITY)
         self.tier = ring.tier
         self._barrier = barrier
         self._time = time
         self._random_bytes = random_bytes
         self._past: set[str] = set()
         """Came to their date, and it is not yet written down."""
-        self._change: Change | None = None
-        self._dying: set[str] = set()
-        """Of what the open change has die."""
-        self._read()
+        self._book = HoldBook(directory, ring, time.moment, self._sort)
+        self._sort()
 
     def place(self, reason: Reason, scope: Scope, by: Actor, until: datetime | None = None) -> Hold:
         """Keep what is in `scope`, what is yet to come too, until `until` (None: for 30 days, or as long as may be).
@@ -96,7 +84,7 @@ class Holds:
         if reason is Reason.PERSONS_REQUEST and not scope.subjects:
             raise HoldRefused("nobody_named", "a person's request concerns that person", hint="name them in the scope")
         now, moment = self._now()
-        until = end_of_first(now, until, reason, scope, self._holds.values())
+        until = end_of_first(now, until, reason, scope, self._book.holds.values())
         self._refuse_what_is_ordered(scope)
         hold_id = uuid7(now, self._random_bytes)
         return self._write(Hold(id=hold_id, reason=reason, scope=scope, by=by, made=now, moment=moment, until=until))
@@ -137,7 +125,7 @@ class Holds:
         They ended without this; with it they stay ended, whatever becomes of the clock. An order may have waited.
         """
         self._active()
-        past = [self._holds[hold_id] for hold_id in sorted(self._past)]
+        past = [self._book.holds[hold_id] for hold_id in sorted(self._past)]
         return [self._write(msgspec.structs.replace(hold, ended=End(hold.until, None))) for hold in past]
 
     def active(self) -> tuple[Hold, ...]:
@@ -153,14 +141,14 @@ class Holds:
 
     def history(self) -> tuple[Hold, ...]:
         """Every hold that is remembered, the oldest first."""
-        return tuple(sorted(self._holds.values(), key=lambda hold: (hold.made, hold.id)))
+        return tuple(sorted(self._book.holds.values(), key=lambda hold: (hold.made, hold.id)))
 
     def expire(self, limit: timedelta) -> int:
         """Forget the holds that have ended and were made `limit` ago, the limit of `activity`; returns how many."""
         past = self._time.now() - limit
-        old = (hold for hold in self._holds.values() if hold.made <= past or self._age(hold.moment) >= limit)
+        old = (hold for hold in self._book.holds.values() if hold.made <= past or self._age(hold.moment) >= limit)
         over = {hold.id for hold in old if not self._keeper(_item(hold))}
-        self._forget(over)
+        self._book.forget(over)
         return len(over)
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
@@ -173,14 +161,7 @@ class Holds:
             told = redated(moment)
             return told if told.trusted else self._time.moment().later(-self._age(moment))
 
-        def revised(payload: bytes) -> bytes:
-            hold = _decoded(payload)
-            return _encode(hold.dated(anew)) if hold else payload
-
-        with self._files.change() as change:
-            # All lines of a hold, so that none of them is found under a date that it has no more.
-            self._files.revise(_FILE, revised)
-            change.afterwards(self._read)
+        self._book.revise(lambda hold: hold.dated(anew))
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
         """As `Store.find`."""
@@ -194,14 +175,14 @@ class Holds:
         """As `Store.erase`. While a hold lasts, its own record is needed, and stays."""
         found = list(self.find(scope, before))
         keepers = [keeper for item in found if (keeper := self._keeper(item))]
-        self._forget({item.id for item in found if not self._keeper(item)})
+        self._book.forget({item.id for item in found if not self._keeper(item)})
         kept = Counter((keeper.reason.value, keeper.until) for keeper in keepers)
         exemptions = tuple(Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items()))
         return Erasure(len(found), len(found) - len(keepers), len(keepers), exemptions=exemptions)
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
-        """As `Store.scan`: counts lines, of which a hold has several."""
-        return self._files.scan(scope, before)
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002
+        """As `Store.scan`, without marks: counts lines, of which a hold has several."""
+        return self._book.scan(scope, before)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """As `Store.export`, as JSON."""
@@ -212,31 +193,14 @@ class Holds:
         times = [item.at for item in self._items() if item.at and not self._keeper(item)]
         return ((RecordClass.ACTIVITY, len(self._items()), min(times, default=None)),)
 
-    def _read(self) -> None:
-        """Take up what the files say."""
-        self._holds: dict[str, Hold] = {}
-        self._lines: dict[tuple[str, int], str] = {}
-        """Which hold a line is of, by file and sequence; of an unreadable one, an id that no hold has."""
-        for name in self._files.names():
-            for sequence, item, payload in self._files.records(name):
-                hold = _decoded(payload)
-                self._lines[name, sequence] = hold.id if hold else item.id
-                if hold:
-                    self._holds[hold.id] = hold
-                else:
-                    log.error("holds: record %s cannot be read; what it keeps is not kept", item.id)
-        self._sort()
-
     def _write(self, hold: Hold) -> Hold:
-        sequence = self._files.append(_FILE, [(_concerns(hold), _encode(hold))])
-        self._lines[_FILE, sequence] = hold.id
-        self._holds[hold.id] = hold
+        self._book.write(hold)
         self._past.discard(hold.id)
-        self._sort()
         return hold
 
     def _sort(self) -> None:
-        lasting = [hold for hold in self._holds.values() if not hold.ended and hold.id not in self._past]
+        """The one that lasts longest comes first."""
+        lasting = [hold for hold in self._book.holds.values() if not hold.ended and hold.id not in self._past]
         self._lasting = sorted(lasting, key=lambda hold: hold.until, reverse=True)
 
     def _active(self) -> list[Hold]:
@@ -263,11 +227,11 @@ class Holds:
         moment = self._time.moment()
         if moment.trusted:
             return moment.wall, moment
-        passed = (hold.made + self._age(hold.moment) for hold in self._holds.values())
+        passed = (hold.made + self._age(hold.moment) for hold in self._book.holds.values())
         return max([self._time.now(), *passed]), moment
 
     def _one_active(self, hold_id: str) -> Hold:
-        hold = self._holds.get(hold_id)
+        hold = self._book.holds.get(hold_id)
         if hold is None:
             raise HoldRefused("unknown_hold", "there is no such hold", hint="`portvakt holds` lists them")
         if hold not in self._active():
@@ -287,48 +251,14 @@ class Holds:
                 )
 
     def _items(self) -> list[Item]:
-        unreadable = (owner for owner in self._lines.values() if owner not in self._holds)
-        return [*map(_item, self._holds.values()), *(Item(owner, RecordClass.ACTIVITY, None) for owner in unreadable)]
+        unreadable = (Item(owner, RecordClass.ACTIVITY, None) for owner in self._book.unreadable())
+        return [*map(_item, self._book.holds.values()), *unreadable]
 
     def _keeper(self, item: Item) -> Hold | None:
         """The hold for which that record stays: the one it is of, while that lasts, or one that keeps it."""
-        own = self._holds.get(item.id)
+        own = self._book.holds.get(item.id)
         return own if own in self._active() else self.held(item)
-
-    def _forget(self, owners: set[str]) -> None:
-        """Have all lines of these holds die at once, so that no earlier line of one comes to count."""
-        with self._files.change() as change:
-            if change is not self._change:
-                self._change, self._dying = change, set()
-            dying: defaultdict[str, set[int]] = defaultdict(set)
-            for (name, sequence), owner in self._lines.items():
-                if owner in owners - self._dying:
-                    dying[name].add(sequence)
-            for name, sequences in dying.items():
-                self._files.lose(name, partial(_is_among, sequences))
-            self._dying |= owners
-            change.afterwards(self._read)
-
-
-def _is_among(sequences: set[int], sequence: int, _item: Item) -> bool:
-    return sequence in sequences
 
 
 def _item(hold: Hold) -> Item:
     return Item(hold.id, RecordClass.ACTIVITY, hold.made, subjects=hold.people)
-
-
-def _concerns(hold: Hold) -> Concerns:
-    return Concerns(hold.made, subjects=tuple(sorted(hold.people)))
-
-
-def _decoded(payload: bytes) -> Hold | None:
-    try:
-        return _decode(payload)
-    except ValueError:  # msgspec's errors are ValueErrors
-        return None
-
-
-def _described(payload: bytes) -> Concerns | None:
-    hold = _decoded(payload)
-    return _concerns(hold) if hold else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +14,8 @@ from privacy.keyring import KeyEntry, KeyRing
 from privacy.moment import Moment, Utc
 from privacy.records import Item, RecordClass, Scope
 from privacy.sealed_log import SealedLog
+
+T = TypeVar("T")
 
 
 class Concerns(msgspec.Struct, frozen=True, array_like=True):
@@ -34,6 +37,14 @@ class Concerns(msgspec.Struct, frozen=True, array_like=True):
 
 Describe = Callable[[bytes], Concerns | None]
 """From a record's payload to whom it concerns; None where it cannot be read, which an erasure takes for undated."""
+
+
+def parsed(decode: Callable[[bytes], T], payload: bytes) -> T | None:
+    """What `decode`, of msgspec, makes of a payload; None where that is damaged, or of a later version."""
+    try:
+        return decode(payload)
+    except ValueError:  # msgspec's DecodeError is one, as is what its datetimes raise
+        return None
 
 
 Record = tuple[int, Item, bytes]
@@ -81,10 +92,10 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
         Raises:
             StoreBroken: it was written by a program that knows more than this one.
         """
-        try:
-            return msgspec.msgpack.decode(entry.info, type=cls)
-        except ValueError as error:  # msgspec's DecodeError is one, as is what its datetimes raise
-            raise StoreBroken(f"{entry!r} cannot be read", hint="was it made by a later version?") from error
+        info = parsed(_infos.decode, entry.info)
+        if info is None:
+            raise StoreBroken(f"{entry!r} cannot be read", hint="was it made by a later version?")
+        return info
 
     def to_bytes(self) -> bytes:
         return msgspec.msgpack.encode(self if self.until else (self.name, self.moment))
@@ -109,6 +120,9 @@ class Info(msgspec.Struct, frozen=True, array_like=True):
         """The same with the right `moment`, as it is known `now`."""
         shift = (moment.wall - self.moment.wall).total_seconds()
         return Info(self.name, moment, self.behind + shift, now)
+
+
+_infos = msgspec.msgpack.Decoder(Info)
 
 
 class SealedFile:
@@ -162,6 +176,29 @@ class SealedFile:
         if all(reached(scope, before, end) for end in ends) and not (scope.cameras or scope.devices or scope.subjects):
             return count
         return sum(reached(scope, before, item) for _, item, _ in self.records())
+
+    def left_with(self, kept: Sequence[tuple[int, bytes]], now: Moment) -> Info:
+        """The info of this file, begun when the first of those that are `kept` was written.
+
+        What dies takes its time along.
+        Records are dated by a wall clock, so the moment moves by no more than the boot-time clock vouches for: its own
+        age in this boot. Else a clock that was set would have the box older than it is, and all that it keeps. Where
+        nobody can say, the file stays as old as it was, so that none lives too long.
+        """
+        first = next((item.at for _, item, _ in self.records()), None)
+        times = [self._item(payload).at for _, payload in kept]
+        known = [at for at in times if at]
+        if first is None or not known or len(known) < len(times):
+            return self.info
+        begun, shift = self.info.moment, max(min(known) - first, timedelta())
+        if now.boot == begun.boot:
+            age = timedelta(seconds=max(now.since_boot - begun.since_boot, 0.0))
+            moment = begun.later(min(shift, age))
+        else:
+            # Nobody vouches for more than the wall time, which makes no box older.
+            wall = begun.wall + min(shift, max(now.wall - begun.wall, timedelta()))
+            moment = msgspec.structs.replace(begun, wall=wall, no_earlier=wall)
+        return msgspec.structs.replace(self.info, moment=moment)
 
     def _item(self, payload: bytes, sequence: int = 0) -> Item:
         return self._kind.item(f"{self.name}.{sequence}", payload, self.info)

@@ -7,12 +7,10 @@ Formats and crash points: `privacy/FORMAT.md`, "A sealed log" and "Crash points 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
-
-import msgspec
 
 from privacy.keyring import Change, KeyEntry, KeyRing
 from privacy.log_directory import LogDirectory
@@ -41,16 +39,6 @@ def nothing_held(_item: Item) -> None:
     """For what no hold reaches."""
 
 
-def all_admitted(_item: Item) -> bool:
-    """For what shows nothing to anybody."""
-    return True
-
-
-def none_sealed(_began: Moment) -> bool:
-    """For what is needed whether or not the time is known."""
-    return False
-
-
 class SealedFolder:
     """Sealed logs by name in one directory. Every method blocks: call it on the `Disk` thread.
 
@@ -64,8 +52,6 @@ class SealedFolder:
         holds: what lives on although it is to die.
         beside: names of files of ours that also lie there.
         redates: whether `redate` is called when the time becomes known. Until then what was written is undated.
-        admits: as `Barrier.admits`: what an order reaches is not shown, from the moment it stands in the journal.
-        sealed: whether what began at a moment must not be shown, because nobody knows how old it is.
 
     Raises (all methods):
         StoreBroken: the medium refused, or a file in the directory is not ours.
@@ -83,16 +69,12 @@ class SealedFolder:
         *,
         beside: frozenset[str] = frozenset(),
         redates: bool = False,
-        admits: Callable[[Item], bool] = all_admitted,
-        sealed: Callable[[Moment], bool] = none_sealed,
     ) -> None:
         self._directory = LogDirectory(directory, beside)
         self._ring = ring
         self._kind = Kind(kind, record_class, describe, redates)
         self._moment = moment
         self._holds = holds
-        self._admits = admits
-        self._sealed = sealed
         self._entries: dict[bytes, KeyEntry] = {}
         self._files: dict[str, SealedFile] = {}
         self._change: Change | None = None
@@ -105,6 +87,11 @@ class SealedFolder:
     def names(self) -> list[str]:
         """The files that live, in the order of their names."""
         return sorted(self._living())
+
+    def files(self) -> list[SealedFile]:
+        """Those files, in the same order."""
+        living = self._living()
+        return [living[name] for name in sorted(living)]
 
     def append(self, name: str, records: Sequence[tuple[Concerns, bytes]]) -> int:
         """Add records durably to the file `name`, made where it is not there; returns the sequence of the first.
@@ -121,26 +108,6 @@ class SealedFolder:
             file = self._living()[name]
         return file.append(records)
 
-    def taking(
-        self, records: Sequence[tuple[Concerns, bytes]], span: timedelta | None, largest: int, above: int = 0
-    ) -> str:
-        """The name, a number above `above`, of the file that takes `records`.
-
-        It is a new one where the newest is `largest` bytes long, or began more than `span` ago, or in another boot: as
-        a file dies by the moment of its first record, others die early by at most `span`. And where the time was known
-        then and is not known now, or the other way round: no clock in doubt dates what a right one wrote.
-        """
-        files = self._living()
-        newest = max((int(name) for name in files if name.isdecimal()), default=0)
-        if (file := files.get(numbered(newest))) and file.open().size < largest:
-            now, begun = self._moment(), file.info.moment
-            first = since([concerns.at for concerns, _ in records], now)
-            young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
-            alike = now.boot == begun.boot and first.trusted == begun.trusted and file.info.until is None
-            if young and alike and begun.wall <= min(concerns.at for concerns, _ in records):
-                return numbered(newest)
-        return numbered(max(newest, above) + 1)
-
     def file(self, name: str) -> SealedFile:
         """The file `name`, which must be one of `names`."""
         return self._living()[name]
@@ -151,21 +118,8 @@ class SealedFolder:
         return file.records() if file else iter(())
 
     def held(self, item: Item) -> bool:
-        """Whether `item` lives on although it is to die; then it is neither shown nor sent."""
+        """Whether `item` lives on although it is to die."""
         return self._holds(item) is not None
-
-    def sealed(self, name: str) -> bool:
-        """Whether nothing of the file `name`, one of `names`, may be shown, because nobody knows how old it is."""
-        return self._sealed(self._living()[name].info.moment)
-
-    def shown(self, name: str) -> Iterator[Record]:
-        """As `records`, without what must not be shown: a hold keeps it, an order reaches it, or it is sealed."""
-        if name in self._living() and not self.sealed(name):
-            yield from (record for record in self.records(name) if self.may_show(record[1]))
-
-    def may_show(self, item: Item) -> bool:
-        """Whether neither a hold keeps `item` nor an order reaches it."""
-        return self._admits(item) and not self.held(item)
 
     @contextmanager
     def change(self) -> Iterator[Change]:
@@ -206,17 +160,13 @@ class SealedFolder:
             old = [(sequence, payload) for sequence, _, payload in file.records()] if file else []
             new = [(sequence, revised) for sequence, payload in old if (revised := anew(payload)) is not None]
             if file and new != old:
-                self._replace(change, file, new, self._left(file, new))
+                self._replace(change, file, new, file.left_with(new, self._moment()))
 
     def expire(self, due: Callable[[Moment], bool]) -> int:
         """Have every file die that began at a moment that is `due`; returns how many records went."""
         with self.change() as change:
             files = [file for file in self._named(change.entries()).values() if due(file.info.moment)]
             return sum(len(self._lose(change, file, file.records(), lambda *_: True)) for file in files)
-
-    def moments(self) -> Iterator[Moment]:
-        """When each file began."""
-        return (file.info.moment for file in self._living().values())
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
         """The time has become known: correct what the files of this boot say of their records."""
@@ -225,14 +175,6 @@ class SealedFolder:
             for file in self._named(change.entries()).values():
                 if (moment := redated(file.info.moment)) != file.info.moment:
                     change.inform(file.entry.id, file.info.corrected(moment, now).to_bytes())
-
-    def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
-        """As `Store.find`."""
-        return (item for item, _ in self._in_scope(scope, before))
-
-    def count(self, scope: Scope, before: datetime) -> int:
-        """As `Store.count`."""
-        return sum(file.count_reached(scope, before) for file in self._living().values())
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         """As `Store.erase`."""
@@ -250,22 +192,12 @@ class SealedFolder:
         exemptions = [Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items())]
         return Erasure(found, found - kept.total(), kept.total(), exemptions=tuple(exemptions))
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
-        """As `Store.scan`: a number for each file that lies there, opened with whichever key of this kind opens it."""
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002
+        """As `Store.scan`: a number for each file that lies there, opened with whichever key of this kind opens it.
+
+        There are no marks: each record says by itself whom it concerns.
+        """
         return (self._count_open(path, scope, before) for path in self._directory.logs())
-
-    def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
-        """As `Store.export`."""
-        for name in self.names():
-            for _, item, payload in self.shown(name):
-                if scope.covers(item):
-                    yield item, payload
-
-    def oldest(self) -> tuple[RecordClass, int, datetime | None]:
-        """The one row of `Store.oldest`."""
-        states = [file.state() for file in self._living().values()]
-        times = [oldest for _, oldest in states if oldest]
-        return self._kind.record_class, sum(count for count, _ in states), min(times, default=None)
 
     def _living(self) -> dict[str, SealedFile]:
         """Every file by its name, as the ring has it now: after a failure it alone knows what was committed."""
@@ -299,7 +231,7 @@ class SealedFolder:
             else:
                 kept.append((sequence, payload))
         if gone or not kept:
-            self._replace(change, file, kept, self._left(file, kept))
+            self._replace(change, file, kept, file.left_with(kept, self._moment()))
         return gone
 
     def _replace(self, change: Change, file: SealedFile, kept: Sequence[tuple[int, bytes]], info: Info) -> None:
@@ -316,27 +248,6 @@ class SealedFolder:
         self._unsettled.add(file.path)
         change.afterwards(self._settle)
 
-    def _left(self, file: SealedFile, kept: Sequence[tuple[int, bytes]]) -> Info:
-        """The info of `file`, begun when the first of those that are `kept` was written: the times of the dead go too.
-
-        Records are dated by a wall clock, so the moment moves by no more than the boot-time clock vouches for: its own
-        age in this boot. Else a clock that was set would have the box older than it is, and all that it keeps. Where
-        nobody can say, the file stays as old as it was, so that none lives too long.
-        """
-        info, now = file.info, self._moment()
-        first = next((item.at for _, item, _ in file.records()), None)
-        times = [self._kind.item("", payload, info).at for _, payload in kept]
-        known = [at for at in times if at]
-        if first is None or not known or len(known) < len(times):
-            return info
-        begun, shift = info.moment, max(min(known) - first, timedelta())
-        if now.boot == begun.boot:
-            age = timedelta(seconds=max(now.since_boot - begun.since_boot, 0.0))
-            return msgspec.structs.replace(info, moment=begun.later(min(shift, age)))
-        # Nobody vouches for more than the wall time, which makes no box older.
-        wall = begun.wall + min(shift, max(now.wall - begun.wall, timedelta()))
-        return msgspec.structs.replace(info, moment=msgspec.structs.replace(begun, wall=wall, no_earlier=wall))
-
     def _settle(self) -> None:
         """Unlink what died in the last change, or was written for one that failed."""
         self._directory.unlink(self._unsettled - {file.path for file in self._living().values()})
@@ -348,12 +259,6 @@ class SealedFolder:
         living = {file.path for file in self._living().values()}
         self._directory.unlink(path for path in self._directory.logs() if path not in living)
         self._directory.warn_of_strangers()
-
-    def _in_scope(self, scope: Scope, before: datetime | None) -> Iterator[tuple[Item, bytes]]:
-        for name in self.names():
-            for _, item, payload in self.records(name):
-                if reached(scope, before, item):
-                    yield item, payload
 
     def _count_open(self, path: Path, scope: Scope, before: datetime) -> int:
         opened = self._open_records(self._directory.read(path), self._directory.entry_id(path))
@@ -370,8 +275,3 @@ class SealedFolder:
                 again = records_in(data, self._ring.seal(entry), self._kind.name.encode())
                 return [self._kind.item("", payload, info) for _, payload, _ in again if payload is not None]
         return []
-
-
-def numbered(number: int) -> str:
-    """The name of a file that goes by a number."""
-    return f"{number:010d}"

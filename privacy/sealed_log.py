@@ -126,10 +126,12 @@ class SealedLog:
         before = self._inode()
         try:
             write_new(self._path, data)
-        finally:
-            # Also where it failed: that may have been the sync of the directory, with the new file in place.
+        except StoreBroken:
+            # That may have been the sync of the directory, with the new file in place.
             if self._inode() != before:
                 self._size, self._torn = len(data), False
+            raise
+        self._size, self._torn = len(data), False
         return dropped
 
     def _open(self) -> None:

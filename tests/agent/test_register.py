@@ -12,11 +12,12 @@ import pytest
 from agent.register import Adoption, DeviceRegister
 from privacy.errors import StoreBroken
 from privacy.keyring import KeyRing
-from privacy.keystore.contract import Held, Slot
-from privacy.records import Item, RecordClass, Scope, Tier
+from privacy.records import Item, RecordClass, Scope
 from privacy.sealed_file import Concerns
 from privacy.store import Barrier
 from privacy.timekeeping import TimeKeeper, Witness
+from tests.privacy.keyring_medium import CUTS, OUTCOMES, Medium, PowerCut
+from tests.suites.memory_slots import MemorySlots
 
 ALL = Scope(everything=True)
 
@@ -24,26 +25,6 @@ ALL = Scope(everything=True)
 @pytest.fixture
 def barrier() -> Barrier:
     return Barrier()
-
-
-class Slots:
-    """A root in memory."""
-
-    tier = Tier.HARDWARE_SLOT
-    secret_bytes = 32
-    where = "two slots in memory"
-
-    def __init__(self) -> None:
-        self._held: dict[int, Held | None] = {}
-
-    def read(self, slot: Slot) -> Held | None:
-        return self._held.get(slot)
-
-    def write(self, slot: Slot, held: Held) -> None:
-        self._held[slot] = held
-
-    def destroy(self, slot: Slot) -> None:
-        self._held[slot] = None
 
 
 class Hold:
@@ -76,7 +57,7 @@ def keeper(unknown: TimeKeeper, clock: Any) -> TimeKeeper:
 
 @pytest.fixture
 def open_with(tmp_path: Path, barrier: Barrier, hold: Hold) -> Callable[[TimeKeeper], DeviceRegister]:
-    slots = Slots()
+    slots = MemorySlots()
 
     def open_(keeper: TimeKeeper) -> DeviceRegister:
         ring = KeyRing.open(tmp_path / "keys", slots, os.urandom)
@@ -192,7 +173,10 @@ def test_removed_its_key_is_gone(tmp_path: Path, reopened: Callable[[], DeviceRe
 def test_a_held_device_is_not_removed(reopened: Callable[[], DeviceRegister], clock: Any, hold: Hold) -> None:
     register = reopened()
     register.add(adoption(clock))
+    assert not register.held("lamp")
     hold.device = "lamp"
+    assert register.held("lamp")
+    assert not register.held("plug")
     assert not register.remove("lamp")
     assert register.all() == [adoption(clock)]
 
@@ -232,3 +216,88 @@ def test_an_adoption_by_a_clock_in_doubt_is_undated_until_the_time_is_known(
     assert register.add(adoption(clock, ltsk="newer"))
     assert [known.at for known in register.all()] == [right + timedelta(hours=1)]
     assert register.erase(ALL, clock.now() + timedelta(seconds=1)).erased == 1
+
+
+# The power goes anywhere between an adoption and an erasure, and what was not synced is lost, kept or torn.
+
+
+class KeysAlone(Medium):
+    """Plays with the key tables and slots; whatever else is written is durable at once."""
+
+    def _write(self, real: Callable[..., int], handle: int, data: Any) -> int:
+        return super()._write(real, handle, data) if handle in self._opened else real(handle, data)
+
+    def _ftruncate(self, real: Callable[..., None], handle: int, size: int) -> None:
+        return super()._ftruncate(real, handle, size) if handle in self._opened else real(handle, size)
+
+
+class Life:
+    """Devices are adopted while nobody knows the time and after it has become known; one is erased. What was said."""
+
+    def __init__(self, folder: Path, clock: Any, barrier: Barrier) -> None:
+        self.medium = KeysAlone(folder)
+        self._folder, self._clock, self._barrier = folder, clock, barrier
+        self.time = TimeKeeper(clock, bytes(16), lambda: False, lambda: None, lambda _note: None)
+        self.adopted: list[str] = []
+        self.erasing = self.erased = False
+
+    def opened(self) -> DeviceRegister:
+        self.ring = KeyRing.open(self.medium.keys, self.medium.slots, self.medium.random_bytes)
+        return DeviceRegister(self._folder / "devices", self.ring, self.time.moment, self._barrier)
+
+    def run(self) -> None:
+        register = self.opened()
+        for name in ("lamp", "plug", "door"):
+            self._adopt(register, name)
+        self.time.witness(self._clock.now() + timedelta(minutes=2), Witness.PERSON)
+        with self.ring.change():
+            register.redate(self.time.redated)
+        self._adopt(register, "blind")
+        self._adopt(register, "valve")
+        self.erasing = True
+        register.erase(Scope(devices=("plug",)), self._clock.now() + timedelta(hours=1))
+        self.erased = True
+
+    def _adopt(self, register: DeviceRegister, name: str) -> None:
+        assert register.add(adoption(self._clock, name))
+        self.adopted.append(name)
+
+    def wrong(self, left: list[str]) -> str:
+        """What is wrong with it that these devices are known after a start; empty: nothing."""
+        lost = set(self.adopted) - set(left) - ({"plug"} if self.erasing else set())
+        if self.erased and "plug" in left:
+            return "it was erased, and is there"
+        return f"{lost} lost" if lost else ""
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+@pytest.mark.parametrize("cut", CUTS)
+def test_no_adopted_device_is_lost_wherever_the_power_goes(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path, clock: Any, barrier: Barrier, monkeypatch: pytest.MonkeyPatch, cut: str, outcome: str
+) -> None:
+    monkeypatch.setattr("privacy.keyring.MOST_LINES", 2)  # so that the tables are written anew in between, too
+    strike = 0
+    while True:
+        strike += 1
+        folder = tmp_path / str(strike)
+        folder.mkdir()
+        life = Life(folder, clock, barrier)
+        with life.medium.running():
+            life.medium.arm(strike, cut)
+            try:
+                life.run()
+            except PowerCut:
+                life.medium.power_returns(outcome)
+            else:
+                assert not life.medium.struck
+                break
+            again = life.opened()
+            left = [adopted.id for adopted in again.all()]
+            assert not life.wrong(left), f"{strike}: {life.medium.steps}"
+            with life.ring.change():
+                again.redate(life.time.redated)
+            assert [adopted.id for adopted in life.opened().all()] == left
+            assert sum(again.scan(ALL, clock.now() + timedelta(hours=1))) == len(left)
+    assert life.wrong(["lamp"]), "else this shows nothing"
+    assert life.wrong([*life.adopted])
+    assert strike > 50, "the steps were struck"

@@ -33,6 +33,7 @@ from tests.privacy.format_records import (
     Picture,
     Slot,
     Table,
+    blocks,
     expand,
     head_at,
     kek,
@@ -45,6 +46,7 @@ from tests.privacy.format_records import (
     sealed_order,
     slot_at,
     table_at,
+    two_keys,
     unseal,
 )
 
@@ -124,10 +126,17 @@ class Attack:
         self.loot = Loot()
 
     def run(self, candidates: Iterable[bytes] = (), secrets: Iterable[Slot] = ()) -> Loot:
-        """`candidates`: keys of 32 bytes from elsewhere, of any kind. `secrets`: slots that are not in the image."""
+        """`candidates`: keys of 32 bytes from elsewhere, of any kind, or the 64 that picture keys are made with.
+
+        `secrets`: slots that are not in the image.
+        """
+        self._pages_in_the_clear()
         for slot in [*self._carved.slots.values(), *secrets]:
             self._learn(kek(slot.generation, slot.secret), f"KEK of generation {slot.generation}")
         for candidate in candidates:
+            if len(candidate) == 64:
+                self._made_with(candidate[:32], candidate[32:])
+                continue
             self._learn(candidate, "given")
             for generation in self._generations:
                 self._learn(kek(generation, candidate), f"KEK of generation {generation}")
@@ -247,9 +256,30 @@ class Attack:
             for at, picture in self._carved.pictures.items():
                 if _plausible(picture, streams):
                     self._picture(at, picture, cipher, key)
-                own = picture.key(key)
-                if _plausible(picture, [_stream(cipher, own, part) for part in (1, 2, 3)]):
-                    self._picture(at, picture, cipher, own)
+        self._made_with(*two_keys(key))
+
+    def _made_with(self, first: bytes, second: bytes) -> None:
+        """The keys to the two halves of picture keys."""
+        ids = b"".join(picture.id for picture in self._carved.pictures.values())
+        halves = blocks(first, ids), blocks(second, ids)
+        for number, at in enumerate(self._carved.pictures):
+            self._picture_key(at, b"".join(half[16 * number : 16 * number + 16] for half in halves))
+
+    def _pages_in_the_clear(self) -> None:
+        """In a page of n pictures, the halves of a key lie 16 and 32 times n bytes behind the id of its record."""
+        image, most = self._carved.image, len({picture.id for picture in self._carved.pictures.values()})
+        for at, picture in self._carved.pictures.items():
+            for begins in places(image, picture.id):
+                for count in range(1, most + 1):
+                    first, second = begins + 16 * count, begins + 32 * count
+                    self._picture_key(at, image[first : first + 16] + image[second : second + 16])
+
+    def _picture_key(self, at: int, key: bytes) -> None:
+        """Of the picture there, if it is."""
+        picture = self._carved.pictures[at]
+        for cipher in CIPHERS if len(key) == 32 else ():
+            if _plausible(picture, [_stream(cipher, key, part) for part in (1, 2, 3)]):
+                self._picture(at, picture, cipher, key)
 
     def _picture(self, at: int, picture: Picture, cipher: int, key: bytes) -> None:
         opened: dict[str, bytes] = {}

@@ -5,8 +5,10 @@ a key stream show whether a picture would begin as metadata do, or as a JPEG doe
 fixed, one look serves all pictures. Of a sealed log or a table the first byte is looked at before it is opened; a page
 begins with the id of a record that can be seen. What passes is for `attack`, which opens in earnest.
 
-Tried as: picture key, segment key, page key, file key, table key, KEK, secret of a slot in hardware; and as the secret
-of a slot in a file, each 64 KiB that begin at a multiple of `BLOCK`. Keys in hex and base64 are tried as well.
+Tried as: picture key, segment key, page key, file key, table key, KEK, secret of a slot in hardware; with the 32 bytes
+behind it, as what both halves of picture keys are made with; and as the secret of a slot in a file, each 64 KiB that
+begin at a multiple of `BLOCK`. Keys in hex and base64 are tried as well. The halves of a picture key lie apart in a
+page: `attack` looks for them around the record's id.
 
 Left out are windows with fewer than `FEWEST` different bytes: one in 10^20 random keys has so few, and half a
 medium is zeros and text.
@@ -25,7 +27,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from tests.forensics.attacker import BLOCK, JPEG, KINDS, Carved
-from tests.privacy.format_records import AES_GCM, CHACHA20, LogRecord, Slot, kek, open_order, unseal
+from tests.privacy.format_records import AES_GCM, CHACHA20, LogRecord, Slot, blocks, kek, open_order, unseal
 
 WINDOW: Final = 32
 FILE_SECRET: Final = 65_536
@@ -52,8 +54,10 @@ class Targets:
     metadata: set[bytes] = field(default_factory=set)
     """First three bytes of key stream that metadata would have begun with."""
     images: set[bytes] = field(default_factory=set)
-    segments: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """Purpose of a picture key, and the key stream that its metadata would have begun with."""
+    ids: bytes = b""
+    """Those of one record of each segment, one after the other."""
+    begins: list[bytes] = field(default_factory=list)
+    """And the key stream that its metadata would have begun with."""
     logs: list[LogRecord] = field(default_factory=list)
     """The smallest of each file."""
     tables: list[tuple[bytes, list[bytes]]] = field(default_factory=list)
@@ -67,7 +71,7 @@ class Targets:
 
     def __len__(self) -> int:
         """Key streams that one window costs."""
-        wide = len(self.logs) + len(self.tables) * (2 + len(self.generations)) + len(self.pages) + len(self.segments)
+        wide = len(self.logs) + len(self.tables) * (2 + len(self.generations)) + len(self.pages) + 2 * len(self.begins)
         wide += len(self.orders)
         return (wide + 2 * bool(self.metadata)) * len(self.ciphers)
 
@@ -81,8 +85,8 @@ def targets(carved: Carved, orders: Iterable[bytes] = ()) -> Targets:
         found.metadata.add(_xor(picture.parts[0], METADATA))
         found.images.add(_xor(picture.parts[2], JPEG))
         if at not in ends:  # the first of a run; a segment that lies in several pieces is tried for each
-            info = _PURPOSE + b"snapshot/" + picture.id + b"\x01"
-            found.segments.append((info, _xor(picture.parts[0], METADATA)))
+            found.ids += picture.id
+            found.begins.append(_xor(picture.parts[0], METADATA))
         ends.add(at + len(picture.head) + sum(map(len, picture.parts)))
     ends = set()
     for at, record in sorted(carved.log_records.items()):
@@ -134,8 +138,13 @@ def windows(image: bytes, aim: Targets, start: int, stop: int) -> set[bytes]:
     passed = {key for key in encoded(image[start : stop + 64]) if passes(key, aim)}
     for at in range(start, min(stop, len(image) - WINDOW + 1)):
         window = image[at : at + WINDOW]
-        if len(set(window)) >= FEWEST and passes(window, aim):
+        if len(set(window)) < FEWEST:
+            continue
+        if passes(window, aim):
             passed.add(window)
+        behind = image[at + WINDOW : at + 2 * WINDOW]
+        if len(set(behind)) >= FEWEST and len(behind) == WINDOW and _makes_keys(window, behind, aim):
+            passed.add(window + behind)
     return passed
 
 
@@ -154,7 +163,7 @@ def passes(key: bytes, aim: Targets) -> bool:
     return any(
         _opens_picture(key, cipher, aim) or _opens_sealed(key, cipher, aim) or _opens_tables(key, cipher, aim)
         for cipher in aim.ciphers
-    )
+    ) or (bool(aim.ids) and _makes_keys(*_two_keys(key), aim))
 
 
 def _opens_picture(key: bytes, cipher: int, aim: Targets) -> bool:
@@ -163,10 +172,26 @@ def _opens_picture(key: bytes, cipher: int, aim: Targets) -> bool:
     return bool(
         aim.metadata
         and (stream(_NONCES[1], _BLANK, None)[:3] in aim.metadata or stream(_NONCES[3], _BLANK, None)[:3] in aim.images)
-    ) or any(
-        new(hmac.digest(key, purpose, "sha256")).encrypt(_NONCES[1], _BLANK, None)[:3] == begins
-        for purpose, begins in aim.segments
     )
+
+
+def _makes_keys(first: bytes, second: bytes, aim: Targets) -> bool:
+    """Whether picture keys that are made with these two may open a picture."""
+    halves = blocks(first, aim.ids), blocks(second, aim.ids)
+    return any(
+        (AESGCM if cipher == AES_GCM else ChaCha20Poly1305)(b"".join(half[at : at + 16] for half in halves)).encrypt(
+            _NONCES[1], _BLANK, None
+        )[:3]
+        == begins
+        for at, begins in zip(range(0, len(aim.ids), 16), aim.begins, strict=True)
+        for cipher in aim.ciphers
+    )
+
+
+def _two_keys(key: bytes) -> tuple[bytes, bytes]:
+    """As `two_keys`, without the library's detours: half a medium is asked."""
+    first = hmac.digest(key, _PURPOSE + b"snapshot\x01", "sha256")
+    return first, hmac.digest(key, first + _PURPOSE + b"snapshot\x02", "sha256")
 
 
 def _opens_sealed(key: bytes, cipher: int, aim: Targets) -> bool:

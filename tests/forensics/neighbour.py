@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.forensics.image import Medium
-from tests.privacy.format_records import expand, kek
+from tests.privacy.format_records import blocks, expand, kek, two_keys
 
 ROOT = Path(__file__).parents[2]
 WAITS = {"step", "planted", "done", "recovered"}
@@ -37,15 +37,12 @@ class KeyBook:
         return self.drawn - self.living - {self.root}
 
     def derived(self, generations: int) -> set[bytes]:
-        """What the dead lead to: KEKs, table keys, picture keys."""
+        """What the dead lead to: KEKs, table keys, both halves of picture keys, and what those are made with."""
         keks = {kek(generation, key) for key in self.dead for generation in range(1, generations + 1)}
-        pictures = {
-            expand(key, b"snapshot/" + record)
-            for key in self.dead
-            if len(key) == 32
-            for record in self.pictures.values()
-        }
-        return keks | {expand(key, b"key-table") for key in keks} | pictures
+        twos = {two for key in self.dead if len(key) == 32 for two in two_keys(key)}
+        # In a page the halves lie apart.
+        halves = {blocks(two, record) for two in twos for record in self.pictures.values()}
+        return keks | {expand(key, b"key-table") for key in keks} | twos | halves
 
 
 @dataclass

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from tests.forensics.attacker import attack, read_time
-from tests.forensics.writer import Writer, expand, metadata, slot, table_key
-from tests.privacy.format_records import Slot, kek, slot_at
+from tests.forensics.writer import Writer, expand, metadata, picture_key, slot, table_key
+from tests.privacy.format_records import Slot, kek, places, slot_at
 
 GENERATION = 6
 ORDER = b"eyJ the text of an order"
@@ -53,7 +53,7 @@ def plot(cipher: int = 1, *, secret: bytes = b"", with_slot: bool = True) -> Plo
         )
     ]
     # Of the second segment, one picture survived in a page.
-    keys["survivor"] = expand(keys["old segment"], b"snapshot/" + records[3])
+    keys["survivor"] = picture_key(keys["old segment"], records[3])
     page = writer.page(keys["page"], page_file, thinned, {records[3]: keys["survivor"]})
     entries = [
         writer.segment_entry(segment, keys["segment"]),
@@ -156,6 +156,16 @@ def test_a_secret_or_kek_among_the_candidates_opens_its_table() -> None:
     made = plot(secret=secret, with_slot=False)
     assert attack(made.image, [secret]).of("image")
     assert attack(made.image, [kek(GENERATION, secret)]).of("image")
+
+
+@pytest.mark.parametrize("cipher", [1, 2])
+def test_a_page_in_the_clear_is_read(cipher: int) -> None:
+    made = plot(cipher, with_slot=False)
+    records = [made.image[at + 4 : at + 20] for at in places(made.image, b"PVSR")][2:]
+    keys = [picture_key(made.keys["old segment"], record) for record in records]
+    plain = b"".join(records) + b"".join(key[:16] for key in keys) + b"".join(key[16:] for key in keys)
+    assert attack(made.image + NOISE.randbytes(77) + plain).of("image") == set(made.pictures[2:])
+    assert not attack(made.image + NOISE.randbytes(77) + plain[:-17]).of("image")
 
 
 def _torn_segment(image: bytes) -> bytes:

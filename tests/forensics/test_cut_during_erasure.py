@@ -82,7 +82,7 @@ def as_it_lies(medium: Medium, cut: Cut) -> list[str]:
     wrong = ["an order was acknowledged and is not in the journal"] if done < cut.acknowledged else []
     # Whatever becomes of the order under way, those before it are done, and nothing that none names is lost.
     # Its own text dies last of all, when it has both receipts.
-    loot = attack(cut.image, [cut.keys.root])
+    loot = attack(cut.image + medium.scattered(cut.image), [cut.keys.root])
     loot.plains -= {plain for plain in loot.plains if plain.what == "order"}
     dying = {canary.label for canary, dies in judge.CANARIES.values() if dies == done}
     before = judge.opened(loot, done if receipt else done - 1)
@@ -99,7 +99,7 @@ def problems(house: Neighbour, folder: Path, cut: Cut) -> list[str]:
             assert about == "recovered"
             image = medium.cut()
             wrong += judge.in_the_clear(image, told.keys) + judge.strangers(medium.root / "state")
-            loot = attack(image, [told.keys.root])
+            loot = attack(image + medium.scattered(image), [told.keys.root])
             wrong += judge.opened(loot, done) + judge.dead_keys(loot, told.keys)
             wrong += judge.by_the_product(told.shown, done) + _receipts(told, done)
     return wrong

@@ -54,9 +54,10 @@ def lived(house: Neighbour, medium: Medium, variant: str = "") -> Generator[tupl
 def problems(medium: Medium, told: Told, done: int) -> list[str]:
     image, keys = medium.cut(), told.keys
     wrong = judge.in_the_clear(image, keys) + judge.strangers(medium.root / "state")
-    loot = attack(image, [keys.root])
+    files = medium.scattered(image)
+    loot = attack(image + files, [keys.root])
     wrong += judge.opened(loot, done) + judge.dead_keys(loot, keys)
-    with_all = attack(image, [keys.root, *keys.living])
+    with_all = attack(image + files, [keys.root, *keys.living])
     wrong += [f"with every living key: {line}" for line in judge.opened(with_all, done)]
     if done >= 0:
         receipts = verify_log(told.receipts, told.public)

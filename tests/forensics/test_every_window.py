@@ -9,7 +9,7 @@ import pytest
 from tests.forensics.attacker import Attack, Carved, Loot, attack
 from tests.forensics.every_window import every_window, file_secrets, targets, windows
 from tests.forensics.test_attacker import GENERATION, Plot, plot
-from tests.privacy.format_records import kek, sealed_order
+from tests.privacy.format_records import kek, sealed_order, two_keys
 
 OPENS = {
     "segment": "image", "old segment": "image", "survivor": "image", "page": "page", "spool": "spool",
@@ -27,6 +27,10 @@ def made(request: pytest.FixtureRequest) -> Plot:
 def test_a_key_that_lies_about_is_found(name: str, made: Plot) -> None:
     key = kek(GENERATION, made.keys["secret"]) if name == "KEK" else made.keys[name]
     assert found_behind(made, key).of(OPENS[name])
+
+
+def test_what_picture_keys_are_made_with_is_found(made: Plot) -> None:
+    assert len(found_behind(made, b"".join(two_keys(made.keys["segment"]))).of("image")) == 2
 
 
 @pytest.mark.parametrize("form", [lambda key: key.hex().encode(), base64.b64encode, base64.urlsafe_b64encode])

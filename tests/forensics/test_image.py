@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.forensics.image import NoMedium, after_a_cut, blank, sync
+from tests.forensics.image import BLOCK, NoMedium, after_a_cut, blank, sync
 
 pytestmark = pytest.mark.root
 
@@ -49,6 +49,25 @@ def test_overwritten_in_place_and_synced_is_gone_from_the_medium(tmp_path: Path)
         os.fsync(fd)
         os.close(fd)
         assert b"a slot's secret" not in medium.cut()
+
+
+def test_a_file_in_pieces_is_put_together_from_what_was_written(tmp_path: Path) -> None:
+    with blank(tmp_path) as medium:
+        whole = b"".join(b"%06d of the one," % number for number in range(3 * BLOCK // 17 + 1))[: 3 * BLOCK]
+        for begins in range(0, len(whole), BLOCK):
+            for name, data in (("one", whole), ("between", bytes(len(whole)))):
+                with (medium.root / name).open("ab") as file:
+                    file.write(data[begins : begins + BLOCK])
+                    file.flush()
+                    os.fsync(file.fileno())
+        with (medium.root / "one").open("ab") as file:
+            file.write(b"in memory alone")
+            file.flush()
+            cut = medium.cut()
+            joined = medium.scattered(cut)
+    assert whole not in cut, "else this shows nothing"
+    assert whole in joined
+    assert b"in memory alone" not in joined
 
 
 def test_it_is_unmounted_whatever_happens(tmp_path: Path) -> None:

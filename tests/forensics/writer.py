@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 CIPHERS = {1: AESGCM, 2: ChaCha20Poly1305}
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -22,6 +25,14 @@ MOMENT = [bytes(16), 10.0, 20.0, AT, True, None]
 
 def expand(key: bytes, purpose: bytes) -> bytes:
     return hmac.digest(key, b"portvakt/v1/" + purpose + b"\x01", "sha256")
+
+
+def picture_key(segment_key: bytes, record: bytes) -> bytes:
+    info = b"portvakt/v1/snapshot"
+    one = hmac.digest(segment_key, info + b"\x01", "sha256")
+    two = hmac.digest(segment_key, one + info + b"\x02", "sha256")
+    ciphers = (Cipher(AES(key), ECB()) for key in (one, two))  # noqa: S305 - single blocks: no mode is used
+    return b"".join(cipher.encryptor().update(record) for cipher in ciphers)
 
 
 def checked(header: bytes) -> bytes:
@@ -76,7 +87,7 @@ class Writer:
     def picture(self, segment: bytes, segment_key: bytes, record: bytes, parts: list[bytes]) -> bytes:
         """One record; `parts` are metadata, thumbnail and image in the clear."""
         head = checked(b"PVSR" + record + struct.pack(">3I", *(len(part) + 16 for part in parts)))
-        aead = CIPHERS[self.cipher](expand(segment_key, b"snapshot/" + record))
+        aead = CIPHERS[self.cipher](picture_key(segment_key, record))
         sealed = (
             aead.encrypt(bytes(11) + bytes([number]), part, head + segment + bytes([number]))
             for number, part in enumerate(parts, 1)
@@ -84,8 +95,17 @@ class Writer:
         return head + b"".join(sealed)
 
     def page(self, key: bytes, page_file: bytes, segment: bytes, keys: dict[bytes, bytes]) -> bytes:
-        plain = b"".join(keys) + b"".join(keys.values())
+        plain = b"".join(keys) + b"".join(key[:16] for key in keys.values()) + b"".join(k[16:] for k in keys.values())
         return self.seal(key, b"portvakt/v1/page" + page_file + segment, plain)
+
+    def footer(self, segment: bytes, records: list[bytes]) -> bytes:
+        """Of a segment whose records these are, behind its head."""
+        at, footer = 28, b"PVSF"
+        for record in records:
+            footer += record[4:20] + struct.pack(">Q", at) + record[20:32]
+            at += len(record)
+        footer += struct.pack(">I", len(records))
+        return footer + struct.pack(">I", zlib.crc32(segment + footer)) + b"PVSF"
 
     def log(self, key: bytes, purpose: str, payloads: list[bytes]) -> bytes:
         data = checked(b"PVLOG1\r\n" + struct.pack(">Q", 0))
