@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import perf_counter
 
 import aiohttp
@@ -11,7 +12,6 @@ import aiohttp
 from agent.api import contract
 from agent.changes import Changes
 from agent.errors import Refused
-from agent.inventory import words
 from agent.supervisor import Service, Supervisor
 from camera.capture import Camera, Darkroom, capture
 from camera.decoder import Decoder
@@ -110,7 +110,7 @@ class Cameras:
     def snapshots(self) -> tuple[contract.SnapshotView, ...]:
         """The newest snapshots, newest first."""
         return tuple(
-            contract.SnapshotView(id=s.id, camera=s.camera, at=s.at, goes=s.at + self._limits.of(s.camera))
+            contract.SnapshotView(id=s.id, camera=s.camera, at=s.at, goes=s.at + self._limits.of(s.camera, s.limit))
             for s in self._mirror.newest
         )
 
@@ -119,11 +119,9 @@ class Cameras:
         """How many pictures are kept and must not be shown: held, ordered to be erased, or of a time nobody knows."""
         return self._mirror.hidden
 
-    def limits(self) -> str:
-        """The limits that pictures live under, in words, for the inventory."""
-        limits = {self._limits.of(id_) for id_ in (*self._watched, *self._mirror.spans)} or {self._limits.site}
-        shortest, longest = words(min(limits)), words(max(limits))
-        return shortest if shortest == longest else f"{shortest} to {longest}, by camera"
+    def limits(self) -> frozenset[timedelta]:
+        """The limits that new pictures live under, for the inventory; the site's, where there is no camera."""
+        return frozenset(map(self._limits.of, self._watched)) or frozenset({self._limits.of("")})
 
     async def tag(self, snapshot: str, subject: str, actor: str) -> None:
         """As `House.tag`."""
@@ -150,6 +148,8 @@ class Cameras:
     def _one(self, id_: str, span: Span | None) -> contract.CameraView:
         watched = self._watched.get(id_)
         limit = self._limits.of(id_)
+        if span and not watched:
+            limit = self._limits.of(id_, span.limit)
         return contract.CameraView(
             id=id_,
             name=watched.camera.name if watched else id_,
@@ -158,7 +158,7 @@ class Cameras:
             pictures=span.count if span else 0,
             keep_seconds=limit.total_seconds(),
             newest=span.newest if span else None,
-            next_to_go=span.oldest + limit if span else None,
+            next_to_go=min(span.oldest + limit, span.due) if span else None,
         )
 
     async def _capture(self, watched: _Watched) -> None:

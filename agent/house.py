@@ -9,7 +9,7 @@ from agent.cameras import Cameras
 from agent.devices import Devices
 from agent.errors import Refused
 from agent.hold_desk import HoldDesk
-from agent.inventory import Kept, inventory, of_store, of_vault
+from agent.inventory import inventory, of_journal, of_store, of_vault
 from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
@@ -22,8 +22,8 @@ from privacy.errors import ReceiptInvalid
 from privacy.holds import Holds
 from privacy.journal import IssuedReceipt, Journal
 from privacy.policy import Policy
-from privacy.receipts import verify_receipt
-from privacy.records import RecordClass, Scope, Tier
+from privacy.receipts import ExpiredReceipt, verify_receipt
+from privacy.records import RecordClass, Scope
 from privacy.signing import SigningKey
 from privacy.store import Disk, Store
 
@@ -140,12 +140,7 @@ class House:
         return await self.disk.run(self._inventory)
 
     async def audit(self) -> tuple[contract.AuditEntry, ...]:
-        return tuple(
-            contract.AuditEntry(
-                order=r.order, issuer=r.issuer, kind=r.kind, at=r.at, jws=r.jws, acknowledged=r.acknowledged
-            )
-            for r in self.journal.receipts()
-        )
+        return tuple(map(_audited, self.journal.history()))
 
     async def checkpoint(self) -> str:
         checkpoint = Checkpoint(iss=self.audience, at=self.clock.now(), log=self.journal.log_position())
@@ -159,17 +154,11 @@ class House:
 
     def _inventory(self) -> tuple[contract.InventoryRow, ...]:
         """On the `Disk` thread. Receipts and journal are kept outside the stores, because no erasure reaches them."""
-        receipts = tuple(self.journal.receipts())
-        orders = {receipt.order for receipt in receipts} | {order.id for order in self.journal.unfinished()}
-        oldest = min((receipt.at for receipt in receipts), default=None)
         return inventory(
             [
                 of_vault(self.vault, self.cameras.limits(), self.cameras.hidden),
                 *(of_store(store, self.book) for store in self.stores if store is not self.vault),
-                [
-                    Kept(RecordClass.RECEIPT, Tier.UNLINKED, len(receipts), oldest),
-                    Kept(RecordClass.ORDER_JOURNAL, Tier.UNLINKED, len(orders), oldest),
-                ],
+                of_journal(self.journal, self.book),
             ],
             self.policies,
             self.time.view().now,
@@ -209,3 +198,11 @@ class House:
             signature_valid=valid,
             acknowledged=issued.acknowledged,
         )
+
+
+def _audited(one: IssuedReceipt | ExpiredReceipt) -> contract.AuditEntry:
+    if isinstance(one, ExpiredReceipt):
+        return contract.AuditEntry(kind="expired", leaf=one.leaf.hex())
+    return contract.AuditEntry(
+        order=one.order, issuer=one.issuer, kind=one.kind, at=one.at, jws=one.jws, acknowledged=one.acknowledged
+    )

@@ -1,15 +1,17 @@
 """What is kept, class by class, against its limit; and the same as metrics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from agent.api.contract import InventoryRow
+from agent.api.contract import InventoryRow, WaitingOrder
 from camera.vault.vault import Vault
-from privacy.hold import Hold
+from privacy.hold import Hold, overlap
 from privacy.holds import Holds
+from privacy.journal import Journal
 from privacy.policy import Event, Policy
+from privacy.receipts import stated
 from privacy.records import RecordClass, Scope, Tier
 from privacy.store import Store
 
@@ -34,6 +36,8 @@ class Kept:
     hidden: int = 0
     limit: str = ""
     """In words, where some of it lives under shorter limits than the policy's."""
+    waiting: tuple[WaitingOrder, ...] = ()
+    """Orders that cannot be finished while a hold lasts."""
 
 
 def inventory(
@@ -53,9 +57,14 @@ def inventory(
     return tuple(_row(policies[class_], rows[class_], now) for class_ in sorted(rows))
 
 
-def of_vault(vault: Vault, limit: str, hidden: int) -> list[Kept]:
-    """What the vault keeps; `hidden` is how much of that is not shown. Blocks: call it on the `Disk` thread."""
+def of_vault(vault: Vault, limits: Iterable[timedelta], hidden: int) -> list[Kept]:
+    """What the vault keeps; `hidden` is how much of that is not shown. Blocks: call it on the `Disk` thread.
+
+    `limits` are those of new pictures; the older may have been stored under others.
+    """
     stands = vault.standing()
+    under = stands.limits.union(limits)
+    shortest, longest = words(min(under)), words(max(under))
     return [
         Kept(
             RecordClass.SNAPSHOT,
@@ -66,9 +75,34 @@ def of_vault(vault: Vault, limit: str, hidden: int) -> list[Kept]:
             held=stands.held,
             held_until=stands.held_until,
             hidden=hidden,
-            limit=limit,
+            limit=shortest if shortest == longest else f"{shortest} to {longest}, by camera",
         )
     ]
+
+
+def of_journal(journal: Journal, holds: Holds) -> list[Kept]:
+    """What the journal keeps; as old as its first verified receipt. Blocks: call it on the `Disk` thread.
+
+    It is no store, because no erasure reaches it.
+    """
+    contents = journal.contents()
+    waiting = tuple(_waiting(journal, holds))
+    return [
+        Kept(RecordClass.RECEIPT, Tier.UNLINKED, contents.receipts, contents.oldest),
+        Kept(RecordClass.ORDER_JOURNAL, Tier.UNLINKED, contents.orders, contents.oldest, waiting=waiting),
+    ]
+
+
+def _waiting(journal: Journal, holds: Holds) -> Iterator[WaitingOrder]:
+    """The open orders whose first receipt says that something is left, and the holds that may keep it."""
+    open_orders = {order.id: order for order in journal.unfinished()}
+    for issued in journal.receipts():
+        order = open_orders.get(issued.order)
+        said = stated(issued.jws) if order and issued.kind == "erased" else None
+        if order and said and (left := sum(line.left for line in said.stores)):
+            ends = [hold.until for hold in holds.active() if overlap(hold.scope, order.scope)]
+            if ends:
+                yield WaitingOrder(order=order.id, left=left, until=max(ends))
 
 
 def of_store(store: Store, holds: Holds) -> list[Kept]:
@@ -119,6 +153,7 @@ def _together(one: Kept, other: Kept) -> Kept:
         held_until=max(filter(None, (one.held_until, other.held_until)), default=None),
         hidden=one.hidden + other.hidden,
         limit=one.limit or other.limit,
+        waiting=one.waiting + other.waiting,
     )
 
 
@@ -142,6 +177,7 @@ def _row(policy: Policy, kept: Kept, now: datetime) -> InventoryRow:
         held=kept.held,
         held_until=kept.held_until,
         hidden=kept.hidden,
+        waiting=kept.waiting,
         overdue=goes is not None and goes + GRACE < now,
     )
 

@@ -24,6 +24,7 @@ from agent.devices import Devices
 from agent.errors import AgentError, ConfigInvalid, LinkDown
 from agent.hold_desk import HoldDesk
 from agent.house import House
+from agent.journal_expiry import keep_limit, limit_of
 from agent.local_orders import LocalIssuer
 from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
@@ -248,6 +249,7 @@ class _Agent:
         start = self._supervisor.start
         start(Service("operation log", self._recorder.run, (StoreBroken,)))
         start(Service("log expiry", self._recorder.keep_limit, (StoreBroken,)))
+        start(Service("journal expiry", self._keep_journal_limit, (StoreBroken,)))
         start(Service("erasure", self._eraser.run, (StoreBroken,)))
         start(Service("time", self._time.run, (StoreBroken,)))
         start(Service("holds", self._holds.run, (StoreBroken,)))
@@ -259,6 +261,15 @@ class _Agent:
             start(Service("cloud", self._link.run, (LinkDown,)))
         if seconds := sd_notify.watchdog_seconds():
             start(Service("watchdog", lambda: sd_notify.keep_watchdog(seconds)))
+
+    async def _keep_journal_limit(self) -> None:
+        storage = self._storage
+
+        def gone(receipts: int) -> None:
+            log.info("%d receipts have reached their limit; their places in the log still count", receipts)
+            self._changes.mark("receipts")
+
+        await keep_limit(storage.journal, storage.time, limit_of(storage.policies), self._disk, gone)
 
     def _cloud_link(self) -> CloudLink | None:
         cloud = self._config.cloud

@@ -21,7 +21,7 @@ class _House(Collector):
         now: datetime,
     ) -> None:
         self._state, self._rows, self._losses, self._failures, self._now = state, tuple(rows), losses, failures, now
-        self._unacknowledged = sum(not receipt.acknowledged for receipt in receipts)
+        self._unacknowledged = sum(not receipt.acknowledged for receipt in receipts if receipt.kind != "expired")
 
     def collect(self) -> Iterator[Metric]:
         state = self._state
@@ -51,6 +51,10 @@ class _House(Collector):
         yield _labelled(
             "portvakt_record_limit_seconds", "How long a record of the class may live.", "class",
             ((r.record_class, r.limit_seconds) for r in self._rows if r.limit_seconds is not None),
+        )  # fmt: skip
+        yield _labelled(
+            "portvakt_records_overdue", "1 while something of the class lives past its own limit.", "class",
+            ((r.record_class, int(r.overdue)) for r in self._rows),
         )  # fmt: skip
         lost = CounterMetricFamily("portvakt_log_lines_lost", "Lines that never went out.", labels=["reason"])
         for reason, count in self._losses.items():

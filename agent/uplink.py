@@ -95,6 +95,7 @@ class Uplink:
             receipts=len(receipts),
             acknowledged=sum(receipt.acknowledged for receipt in receipts),
             log=self._journal.log_position(),
+            first=receipts[0].position if receipts else self._journal.log_position().size,
             receipt_key=msgspec.convert(self._key.public_jwk(), PublicKey),
         )
 
@@ -109,7 +110,7 @@ class Uplink:
 
     async def receipts_at(self, positions: Collection[int]) -> Sequence[IssuedReceipt]:
         # The journal gives them in the order of the log.
-        return [r for place, r in enumerate(self._journal.receipts()) if place in positions]
+        return [r for r in self._journal.receipts() if r.position in positions]
 
     async def receipt_acknowledged(self, order: str, kind: Kind) -> None:
         if await self._disk.run(self._journal.acknowledge, order, kind):

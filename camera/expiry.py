@@ -34,4 +34,4 @@ async def keep_limits(vault: Vault, disk: Disk, on_run: Callable[[Sequence[Expir
     """
     while True:
         on_run(await disk.run(vault.expire))
-        await asyncio.sleep(_EARLIER * vault.limits.pause.total_seconds())
+        await asyncio.sleep(_EARLIER * vault.pause.total_seconds())

@@ -5,14 +5,16 @@ from typing import Any
 
 from privacy.errors import ReceiptInvalid
 from privacy.merkle import Tree
-from privacy.receipts import LogPosition, Receipt, verify_receipt
+from privacy.receipts import ExpiredReceipt, LogEntry, LogPosition, Receipt, leaf_of, verify_receipt
 
 
-def verify_log(receipts: Sequence[str], public_jwk: Mapping[str, Any]) -> list[Receipt]:
-    """Every receipt, verified, in the order of the log.
+def verify_log(receipts: Sequence[LogEntry], public_jwk: Mapping[str, Any]) -> list[Receipt]:
+    """Every receipt that is still here, verified, in the order of the log.
+
+    Of one that has expired the place counts, for which those after it vouch.
 
     Args:
-        receipts: compact JWS, oldest first: the whole log.
+        receipts: compact JWS, or what is left of those that have expired; oldest first: the whole log.
         public_jwk: the gateway's receipt-signing key.
 
     Raises:
@@ -22,6 +24,9 @@ def verify_log(receipts: Sequence[str], public_jwk: Mapping[str, Any]) -> list[R
     tree = Tree()
     verified = []
     for number, jws in enumerate(receipts):
+        if isinstance(jws, ExpiredReceipt):
+            tree.add_hash(jws.leaf)
+            continue
         try:
             receipt = verify_receipt(jws, public_jwk)
         except ReceiptInvalid as error:
@@ -36,7 +41,9 @@ def verify_log(receipts: Sequence[str], public_jwk: Mapping[str, Any]) -> list[R
     return verified
 
 
-def position(receipts: Sequence[str]) -> LogPosition:
-    """Size and root of the log of `receipts`, compact JWS each, oldest first."""
-    tree = Tree(jws.encode() for jws in receipts)
+def position(receipts: Sequence[LogEntry]) -> LogPosition:
+    """Size and root of the log of `receipts`, oldest first."""
+    tree = Tree()
+    for entry in receipts:
+        tree.add_hash(leaf_of(entry))
     return LogPosition(size=tree.size, root=tree.root().hex())

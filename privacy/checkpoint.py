@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import msgspec
 
 from privacy.errors import ReceiptInvalid
-from privacy.merkle import consistency_proof, consistent, includes, inclusion_proof, leaf_hash
-from privacy.receipts import LogPosition
+from privacy.merkle import consistency_proof, consistent, includes, inclusion_proof
+from privacy.receipts import LogEntry, LogPosition, leaf_of
 from privacy.signing import SignatureError, SigningKey, Trust, issuer, unverified_claims, verify
 
 TYP = "portvakt-checkpoint+jwt"
@@ -68,23 +68,24 @@ def unverified_checkpoint(jws: str) -> Checkpoint:
         raise ReceiptInvalid("this is no checkpoint") from error
 
 
-def prove_inclusion(receipts: Sequence[str], receipt: str, checkpoint: str, size: int) -> Inclusion:
+def prove_inclusion(receipts: Sequence[LogEntry], receipt: str, checkpoint: str, size: int) -> Inclusion:
     """The proof that `receipt` is in the log that `checkpoint` describes.
 
     Args:
-        receipts: the log, oldest first, at least up to the checkpoint; compact JWS each.
-        receipt: the one to prove.
+        receipts: the log, oldest first, at least up to the checkpoint.
+        receipt: the one to prove, compact JWS; it may have expired there since.
         checkpoint: a signed checkpoint.
         size: of the log that it describes.
 
     Raises:
         ReceiptInvalid: it does not stand there.
     """
-    log = receipts[:size]
-    if len(log) < size or receipt not in log:
+    log = [leaf_of(entry) for entry in receipts[:size]]
+    leaf = leaf_of(receipt)
+    if len(log) < size or leaf not in log:
         raise ReceiptInvalid("this receipt is not in the log that the checkpoint describes", hint="take a newer one")
-    index = log.index(receipt)
-    path = inclusion_proof([leaf_hash(jws.encode()) for jws in log], index)
+    index = log.index(leaf)
+    path = inclusion_proof(log, index)
     return Inclusion(checkpoint=checkpoint, index=index, path=tuple(node.hex() for node in path))
 
 
@@ -97,18 +98,18 @@ def verify_inclusion(receipt: str, proof: Inclusion, public_jwk: Mapping[str, An
     checkpoint = verify_checkpoint(proof.checkpoint, public_jwk)
     path = [bytes.fromhex(node) for node in proof.path]
     log = checkpoint.log
-    if not includes(leaf_hash(receipt.strip().encode()), proof.index, log.size, path, bytes.fromhex(log.root)):
+    if not includes(leaf_of(receipt.strip()), proof.index, log.size, path, bytes.fromhex(log.root)):
         raise ReceiptInvalid("the proof does not show that this receipt is in the log")
     return checkpoint
 
 
-def verify_growth(receipts: Sequence[str], old: LogPosition, new: LogPosition) -> None:
+def verify_growth(receipts: Sequence[LogEntry], old: LogPosition, new: LogPosition) -> None:
     """Check that the log of `receipts` grew out of the `old` position into the `new` one.
 
     Raises:
         ReceiptInvalid: it did not: something before the old position was changed, dropped or moved.
     """
-    leaves = [leaf_hash(jws.encode()) for jws in receipts[: new.size]]
+    leaves = [leaf_of(entry) for entry in receipts[: new.size]]
     if old.size <= len(leaves) == new.size:
         proof = consistency_proof(leaves, old.size)
         if consistent(old.size, new.size, bytes.fromhex(old.root), bytes.fromhex(new.root), proof):

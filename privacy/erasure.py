@@ -141,24 +141,34 @@ class Eraser:
 
     async def _erase(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> Sequence[StoreLine]:
         # Also when the first receipt stands already: idempotent, and it mends what a scan found.
-        done = await self._disk.run(self._erase_all, order.scope, reach)
-        lines = [_line(store, max(counts.get(store.name, 0), one.found), one) for store, one in done]
+        done = await self._disk.run(self._erase_all, order, reach)
+        lines = [
+            _line(store, max(counts.get(store.name, 0), one.found), one, self._journal.ways(order.id, store.name))
+            for store, one in done
+        ]
         if unexplained := [line.store for line in lines if line.left != sum(e.count for e in line.exemptions)]:
             raise StoreBroken(f"after an erasure something is left for no reason in {', '.join(unexplained)}")
         if "erased" not in self._journal.kinds(order.id):
             await self._issue(order, "erased", lines)
         return lines
 
-    def _erase_all(self, scope: Scope, reach: datetime) -> list[tuple[Store, Erasure]]:
+    def _erase_all(self, order: PurgeOrder, reach: datetime) -> list[tuple[Store, Erasure]]:
         """Every store, in one change of keys. On the `Disk` thread, in one go: nothing is appended in between."""
         with self._change():
-            self._besides(scope)
-            return [(store, store.erase(scope, reach)) for store in self._stores]
+            self._besides(order.scope)
+            done = [(store, store.erase(order.scope, reach)) for store in self._stores]
+            # The last moment: at the end of this block it dies, and what says whom it concerned dies with it.
+            self._journal.dying(
+                order.id,
+                {store.name: one.by for store, one in done},
+                {store.name: one.marks for store, one in done},
+            )
+            return done
 
     async def _verify(self, order: PurgeOrder, counts: Mapping[str, int], reach: datetime) -> None:
         scanned = []
         for store in self._stores:
-            left = await self._scan(store, order.scope, reach)
+            left = await self._scan(store, order, reach)
             found = max(counts.get(store.name, 0), left)
             scanned.append(_line(store, found, Erasure(found, found - left, left)))
         if open_still := [line.store for line in scanned if line.left]:
@@ -166,8 +176,8 @@ class Eraser:
             raise StoreBroken(f"after an erasure the scan could still open records of {', '.join(open_still)}")
         await self._issue(order, "verified", scanned)
 
-    async def _scan(self, store: Store, scope: Scope, reach: datetime) -> int:
-        steps = store.scan(scope, reach)
+    async def _scan(self, store: Store, order: PurgeOrder, reach: datetime) -> int:
+        steps = store.scan(order.scope, reach, self._journal.marks(order.id, store.name))
         left = 0
         while (opened := await self._disk.run(next, steps, None)) is not None:
             left += opened
@@ -199,13 +209,13 @@ class Eraser:
         await self._observe(order, kind, receipt)
 
 
-def _line(store: Store, found: int, done: Erasure) -> StoreLine:
+def _line(store: Store, found: int, done: Erasure, by: Mapping[str, int] | None = None) -> StoreLine:
     return StoreLine(
         store=store.name,
         found=found,
         erased=found - done.left,
         left=done.left,
         tier=store.tier,
-        by=dict(done.by),
+        by=dict(by or {}),
         exemptions=done.exemptions,
     )

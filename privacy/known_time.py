@@ -211,13 +211,14 @@ def doubt(known: Knowledge, reading: Reading) -> str:
 def moment(known: Knowledge, reading: Reading) -> Moment:
     """This moment, in every way that is known."""
     trusted = known.booted is not None
+    time = sure(known, reading.since_boot)
     return Moment(
         boot=known.boot,
         since_boot=reading.since_boot,
         powered=powered(known, reading.since_boot),
-        wall=best(known, reading) if trusted else reading.wall,
+        wall=time if trusted and time else reading.wall,
         trusted=trusted,
-        no_earlier=sure(known, reading.since_boot),
+        no_earlier=time,
     )
 
 

@@ -6,14 +6,16 @@ elsewhere.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from privacy.errors import ReceiptInvalid
+from privacy.merkle import leaf_hash
 from privacy.records import Tier
-from privacy.signing import SignatureError, SigningKey, Trust, issuer, verify
+from privacy.signing import SignatureError, SigningKey, Trust, issuer, unverified_claims, verify
 from privacy.store import Exemption
 
 TYP = "portvakt-receipt+jwt"
@@ -70,9 +72,34 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the gateway knew what time it was, or `at` is what an unwitnessed clock said."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExpiredReceipt:
+    """Stands in the log where a receipt stood that has reached its limit: nothing but its hash is left."""
+
+    leaf: bytes
+    """Its leaf hash in the Merkle log."""
+
+
+LogEntry = str | ExpiredReceipt
+"""One entry of the log: a receipt, compact JWS, or what is left of one."""
+
+
+def leaf_of(entry: LogEntry) -> bytes:
+    """The leaf hash of an entry of the log (RFC 9162, 2.1.1)."""
+    return entry.leaf if isinstance(entry, ExpiredReceipt) else leaf_hash(entry.encode())
+
+
 def sign_receipt(key: SigningKey, receipt: Receipt) -> str:
     """The compact JWS of a receipt."""
     return key.sign(TYP, msgspec.json.encode(receipt))
+
+
+def stated(jws: str) -> Receipt | None:
+    """What a receipt of our own journal says, which nobody else can have written; None where it cannot be read."""
+    try:
+        return msgspec.convert(unverified_claims(jws.encode()), Receipt)
+    except (LookupError, ValueError):
+        return None
 
 
 def verify_receipt(jws: str, public_jwk: Mapping[str, Any]) -> Receipt:

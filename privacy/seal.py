@@ -25,6 +25,7 @@ _RESTORE = "restore the whole state directory from a backup; nothing was changed
 NONCE_BYTES = 12
 KEY_BYTES = 32
 TAG_BYTES = 16
+_PART_NONCES = [bytes(NONCE_BYTES - 1) + bytes((part,)) for part in range(256)]
 
 
 class Cipher(IntEnum):
@@ -85,7 +86,7 @@ class OnceSeal:
         if part in self._closed:
             raise ValueError(f"part {part} was sealed already")
         self._closed.add(part)
-        return self._aead.encrypt(_part_nonce(part), plain, bound_to)
+        return self._aead.encrypt(_PART_NONCES[part], plain, bound_to)
 
     def open(self, part: int, sealed: bytes, bound_to: bytes) -> bytes:
         """Open what `close` sealed.
@@ -94,13 +95,9 @@ class OnceSeal:
             SealBroken: damaged, foreign, another part, or sealed under another key.
         """
         try:
-            return self._aead.decrypt(_part_nonce(part), sealed, bound_to)
+            return self._aead.decrypt(_PART_NONCES[part], sealed, bound_to)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("sealed bytes do not open") from error
-
-
-def _part_nonce(part: int) -> bytes:
-    return bytes(NONCE_BYTES - 1) + bytes((part,))
 
 
 class Keys:
@@ -151,9 +148,9 @@ class Keys:
         return Seal(self.derive(purpose), self.random_bytes)
 
 
-def expand(key: bytes, purpose: bytes) -> bytes:
-    """The 32-byte key for `purpose` under `key` (HKDF-Expand, RFC 5869; `key` is uniformly random, so no extract)."""
-    return HKDFExpand(algorithm=SHA256(), length=KEY_BYTES, info=b"portvakt/v1/" + purpose).derive(key)
+def expand(key: bytes, purpose: bytes, length: int = KEY_BYTES) -> bytes:
+    """`length` bytes for `purpose` under `key` (HKDF-Expand, RFC 5869; `key` is uniformly random, so no extract)."""
+    return HKDFExpand(algorithm=SHA256(), length=length, info=b"portvakt/v1/" + purpose).derive(key)
 
 
 def sha256_hex(data: bytes) -> str:

@@ -1,7 +1,7 @@
 """The contract of everything that keeps personal data, and the one thread that all of it runs on."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +38,9 @@ class Erasure:
     by: Mapping[str, int] = field(default_factory=dict)
     """Where the scope names subjects and the store knows several ways to concern somebody: found by each of them."""
     exemptions: tuple[Exemption, ...] = ()
+    marks: bytes = field(default=b"", repr=False)
+    """What `scan` could not tell from the bytes alone, because what says whom a record concerns dies with it: ids of
+    records, in a form of the store's own. In the journal before the keys die."""
 
 
 class Store(Protocol):
@@ -69,10 +72,11 @@ class Store(Protocol):
             StoreBroken: a write failed; what was erased stays erased, call again.
         """
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
         """How many records in `scope` can still be opened, from the bytes on disk with every surviving key.
 
-        No index is trusted. A number for each file or so, so that others get their turn in between.
+        No index is trusted. A number for each file or so, so that others get their turn in between. `marks` are those
+        of every `erase` that the same order has done; what they name counts as well.
         """
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:

@@ -277,6 +277,16 @@ class TimeBody(Wire, frozen=True, kw_only=True):
     """What time it is, says the person."""
 
 
+class WaitingOrder(Wire, frozen=True, kw_only=True):
+    """An order to erase that waits until a hold ends: what else it named is gone."""
+
+    order: str
+    left: int
+    """How many records the hold kept when the order was carried out."""
+    until: datetime
+    """When the last hold ends that keeps some of them, by itself."""
+
+
 class InventoryRow(Wire, frozen=True, kw_only=True):
     """One record class: what is kept, and how old."""
 
@@ -297,20 +307,27 @@ class InventoryRow(Wire, frozen=True, kw_only=True):
     """When the last of these holds ends."""
     hidden: int = 0
     """How many of them are not shown: held, ordered to be erased, or of a time that nobody knows."""
+    waiting: tuple[WaitingOrder, ...] = ()
+    """Of the class `order_journal`: the orders that cannot be finished while a hold lasts."""
     overdue: bool
     """True when something lives past its limit; then `inventory` and `doctor` exit with 1."""
 
 
 class AuditEntry(Wire, frozen=True, kw_only=True):
-    """One entry of the log of receipts."""
+    """One entry of the log of receipts.
 
-    order: str
-    issuer: str
-    kind: Literal["erased", "verified"]
-    at: datetime
-    jws: str
-    acknowledged: bool
+    Where one has expired, only its `leaf` is left, so that the log can still be checked.
+    """
+
+    order: str = ""
+    issuer: str = ""
+    kind: Literal["erased", "verified", "expired"]
+    at: datetime | None = None
+    jws: str = ""
+    acknowledged: bool = False
     """Whether the backend has confirmed it."""
+    leaf: Annotated[str, Meta(pattern="^([0-9a-f]{64})?$")] = ""
+    """Of an expired one: its leaf hash in the Merkle log (RFC 9162, 2.1.1), in hex."""
 
 
 class House(Protocol):

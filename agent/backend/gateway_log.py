@@ -69,9 +69,9 @@ class GatewayLog:
         """How many must exist, and are not here."""
         return self._reached - self.held
 
-    def missing_positions(self, most: int) -> Sequence[int]:
-        """Where they stand in the log, counted from 0; the first `most`."""
-        positions = range(len(self._whole), self._reached)
+    def missing_positions(self, most: int, first: int = 0) -> Sequence[int]:
+        """Where they stand in the log, counted from 0; the first `most` of those from `first` on."""
+        positions = range(max(len(self._whole), first), self._reached)
         return tuple(islice((position for position in positions if position not in self._behind), most))
 
     def heads(self) -> Sequence[LogPosition]:

@@ -40,7 +40,7 @@ class Greeting:
     first: bool
     """Its receipt key was pinned now."""
     lacking: tuple[int, ...]
-    """The first places in its log whose receipts are not here."""
+    """The first places in its log whose receipts are not here, of those that it still has."""
     missing: int
     """How many there are of those."""
     lost: int
@@ -119,7 +119,7 @@ class Ledger:
         keeper.note_hello(hello, self._clock.now(), log.heads(), credible=raised is None)
         return Greeting(
             first=first,
-            lacking=tuple(log.missing_positions(MOST_LACKING)),
+            lacking=tuple(log.missing_positions(MOST_LACKING, hello.first)),
             missing=log.missing,
             lost=max(0, hello.acknowledged - log.held),
             alarm=raised,

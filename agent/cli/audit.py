@@ -8,8 +8,7 @@ import typer
 from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO
-from agent.cli.receipts import read_jwk, read_text
-from agent.errors import Refused
+from agent.cli.receipts import entries_of, read_jwk, read_text, unknown_receipt
 
 app = typer.Typer(no_args_is_help=True, help="The log of what was ordered and done; check that nobody changed it.")
 
@@ -24,7 +23,7 @@ def show(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
         output.as_json(entries)
         return
     rows: list[list[output.Cell]] = [
-        [str(number), output.moment(entry.at), entry.order, entry.issuer, entry.kind]
+        [str(number), output.moment(entry.at), entry.order or "-", entry.issuer or "-", entry.kind]
         for number, entry in enumerate(entries)
     ]
     output.as_table(["entry", "at", "order", "issuer", "kind"], rows, empty="the log is empty")
@@ -46,6 +45,10 @@ def checkpoint(socket: Socket = DEFAULT_SOCKET) -> None:
 def prove(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, as `receipt list` shows it.")],
     kind: Annotated[str, typer.Option(help="`erased` or `verified`.")] = "verified",
+    receipt: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The receipt itself, where it has expired here, and somebody has kept it."),
+    ] = None,
     socket: Socket = DEFAULT_SOCKET,
 ) -> None:
     """Print the proof that a receipt is in the log: a signed checkpoint, and the path to it (RFC 9162, 2.1.3).
@@ -58,12 +61,12 @@ def prove(
     gateway = Gateway(socket)
     signed = gateway.checkpoint()
     log = gateway.audit()
-    receipt = next((entry.jws for entry in log if (entry.order, entry.kind) == (order, kind)), None)
-    if receipt is None:
-        raise Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
-    output.as_json(
-        prove_inclusion([entry.jws for entry in log], receipt, signed, unverified_checkpoint(signed).log.size)
-    )
+    jws = next((entry.jws for entry in log if (entry.order, entry.kind) == (order, kind)), None)
+    if receipt is not None:
+        jws = read_text(receipt).strip()
+    if jws is None:
+        raise unknown_receipt(order, log)
+    output.as_json(prove_inclusion(entries_of(log), jws, signed, unverified_checkpoint(signed).log.size))
 
 
 @app.command(
@@ -96,7 +99,7 @@ def verify(
     earlier = None if since is None else read_text(since)
     gateway = Gateway(socket)
     try:
-        log = [entry.jws for entry in gateway.audit()]
+        log = entries_of(gateway.audit())
         receipts = verify_log(log, jwk)
         if earlier is not None:
             verify_growth(log, verify_checkpoint(earlier, jwk).log, position(log))
@@ -106,7 +109,9 @@ def verify(
         output.as_json({"valid": False, "reason": str(error)})
         raise typer.Exit(NO) from None
     if json:
-        output.as_json({"valid": True, "entries": len(receipts)})
+        output.as_json({"valid": True, "entries": len(log), "expired": len(log) - len(receipts)})
         return
     grown = "" if since is None else ", grown out of that checkpoint"
-    output.line(f"genuine and whole: {len(receipts)} entries{grown}")
+    output.line(f"genuine and whole: {len(log)} entries{grown}")
+    if expired := len(log) - len(receipts):
+        output.line(f"{expired} of them have expired: they are no longer here, and their places in the log still count")

@@ -48,7 +48,9 @@ def hold(  # noqa: PLR0913, PLR0917 - each is an option of the verb
 ) -> None:
     """Keep something past its limit: for a reason, for 30 days at most, and in the sight of everybody in the house.
 
-    What is held is neither shown nor uploaded. The hold ends by itself; `portvakt release` ends it before.
+    What is held is neither shown nor uploaded. The hold ends by itself; `portvakt release` ends it before. An order to
+    erase what is held waits until then: its first receipt says how much is left and until when, its second one comes
+    afterwards. `portvakt inventory` names the orders that wait.
     """
     from agent.api.contract import HoldBody, HoldView  # noqa: PLC0415 - beside the gateway
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp

@@ -2,10 +2,10 @@
 
 import sys
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import msgspec
 import typer
@@ -15,6 +15,9 @@ from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO, usage
 from agent.errors import AgentError, Refused
+
+if TYPE_CHECKING:
+    from privacy.receipts import LogEntry
 
 T = TypeVar("T")
 
@@ -67,7 +70,8 @@ def list_receipts(
 
     gateway = Gateway(socket)
     checked: dict[tuple[str, str], bool] = {(r.order, r.kind): r.signature_valid for r in gateway.state().receipts}
-    log = gateway.audit()
+    whole = gateway.audit()
+    log = [entry for entry in whole if entry.kind != "expired"]
     receipts = [_listed(entry, checked) for entry in log[::-1][: newest or None]]
     if json:
         output.as_json(receipts)
@@ -89,6 +93,8 @@ def list_receipts(
     output.as_table(heads, rows, empty="no receipts")
     if len(receipts) < len(log):
         output.line(f"the newest {len(receipts)} of {len(log)} receipts; --newest 0 lists all")
+    if expired := len(whole) - len(log):
+        output.line(f"{expired} more have expired: they are no longer here, and their places in the log still count")
 
 
 @app.command(epilog="Example: portvakt receipt show ORDER > receipt.jws")
@@ -100,9 +106,10 @@ def show(
     """Print one receipt: a compact JWS (RFC 7515)."""
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    receipt = Gateway(socket).receipt(order, kind)
+    gateway = Gateway(socket)
+    receipt = gateway.receipt(order, kind)
     if receipt is None:
-        raise Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
+        raise unknown_receipt(order, gateway.audit())
     output.line(receipt)
 
 
@@ -121,7 +128,8 @@ def verify(
 ) -> None:
     """Check a receipt with the gateway's public key.
 
-    Needs nothing else, and no agent. Exit code 1 when it is not genuine, or not in the log.
+    Needs nothing else, and no agent. Exit code 1 when it is not genuine, or not in the log. A receipt that has expired
+    on the gateway verifies as before, and so does its place in the log: `portvakt audit prove --receipt`.
     """
     from privacy.checkpoint import Inclusion, verify_inclusion  # noqa: PLC0415 - brings cryptography
     from privacy.errors import ReceiptInvalid  # noqa: PLC0415
@@ -176,13 +184,34 @@ def claims_of(jws: str) -> Claims:
         raise AgentError("the agent hands out a receipt that cannot be read", hint=hint) from error
 
 
+def entries_of(log: Iterable[AuditEntry]) -> "list[LogEntry]":
+    """The log as it is checked."""
+    from privacy.receipts import ExpiredReceipt  # noqa: PLC0415 - brings cryptography
+
+    return [ExpiredReceipt(bytes.fromhex(one.leaf)) if one.kind == "expired" else one.jws for one in log]
+
+
+def unknown_receipt(order: str, log: Sequence[AuditEntry]) -> Refused:
+    """There is no such receipt in `log`: perhaps any more."""
+    expired = sum(entry.kind == "expired" for entry in log)
+    if not expired:
+        return Refused("unknown_receipt", f"there is no such receipt of {order}", hint="see `portvakt receipt list`")
+    return Refused(
+        "unknown_receipt",
+        f"there is no such receipt of {order} here; if it is one of the {expired} that have expired, its place in the"
+        " log still counts",
+        hint="who has kept it can still have it proved: `portvakt audit prove ORDER --receipt FILE`",
+    )
+
+
 def _listed(entry: AuditEntry, checked: Mapping[tuple[str, str], bool]) -> Listed:
+    claims = claims_of(entry.jws)
     return Listed(
         order=entry.order,
         issuer=entry.issuer,
         kind=entry.kind,
-        at=entry.at,
-        stores=claims_of(entry.jws).stores,
+        at=entry.at or claims.at,
+        stores=claims.stores,
         jws=entry.jws,
         signature_valid=checked.get((entry.order, entry.kind)),
         acknowledged=entry.acknowledged,

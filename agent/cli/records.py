@@ -55,6 +55,8 @@ def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
         ]
         heads = ["class", "purpose", "basis", "limit", "count", "held", "hidden", "oldest", "next to go", "tier"]
         output.as_table(heads, rows, empty="nothing is kept")
+        for one in (one for row in kept for one in row.waiting):
+            output.line(f"order {one.order} waits until {output.moment(one.until)}: {one.left} records are held")
     raise typer.Exit(NO if any(row.overdue for row in kept) else 0)
 
 

@@ -48,6 +48,9 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """How many of them the cloud has acknowledged."""
     log: LogPosition
     """The head of its log of receipts. Not signed: the receipts are, each with the head before it."""
+    first: Count = 0
+    """The first place in the log, counted from 0, whose receipt it still has: those before have expired, and asking
+    for them is in vain."""
     receipt_key: PublicKey
     """What its receipts are signed with."""
 

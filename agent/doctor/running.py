@@ -77,6 +77,9 @@ def _limits(inventory: Iterable[InventoryRow]) -> Iterator[Check]:
         elif row.count:
             held = f", {row.held} held until {row.held_until:%Y-%m-%d %H:%M} UTC" if row.held else ""
             yield Check(name, "ok", f"{row.count} kept, {oldest}, limit {row.limit}{held}")
+        for one in row.waiting:
+            found = f"waits until {one.until:%Y-%m-%d %H:%M} UTC: {one.left} records are held"
+            yield Check(f"order {one.order}", "ok", found)
 
 
 def _link(link: LinkView, now: datetime) -> Iterator[Check]:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Final
 
 from agent.config import Config
-from agent.config.model import SNAPSHOT_KEEP_SECONDS
 from agent.doctor.check import Check, broken
 from agent.doctor.keys import Ring
 from agent.inventory import GRACE
 from camera.vault.look import IndexState, VaultLook, look_at_vault
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
+from camera.vault.retention import Limits
 from privacy.errors import StoreBroken
-from privacy.holds import KIND as HOLDS
+from privacy.hold_book import KIND as HOLDS
 from privacy.key_table import KeyEntry
 from privacy.moment import Moment
 from privacy.operation_log import PURPOSE as OPERATION_LOG
@@ -32,6 +32,7 @@ _DATED: Final = {SEGMENTS: RecordClass.SNAPSHOT, OPERATION_LOG: RecordClass.OP_L
 """The kinds of keys whose files die by their first record, and the class of that."""
 _LOG: Final = re.compile(r"[0-9a-f]{32}\.log(\.new)?|state(\.new)?")
 _WORN: Final = "nothing brings them back, and the others are well; if it grows, replace the medium"
+_MEDIUM: Final = "look at the cable and the system's log; copy what can be read, and replace the medium"
 _ALONE: Final = "they are left alone and mean nothing: move them away"
 
 
@@ -84,13 +85,12 @@ def limits(config: Config, ring: Ring, now: datetime) -> Iterator[Check]:
     if look is None:
         return
     for_logs = timedelta(hours=config.log.keep_hours)
-    of_cameras = {camera.id: timedelta(seconds=camera.keep_seconds) for camera in config.camera}
-    longest = timedelta(seconds=SNAPSHOT_KEEP_SECONDS)
+    of_pictures = Limits(cameras={camera.id: timedelta(seconds=camera.keep_seconds) for camera in config.camera})
     late: Counter[RecordClass] = Counter()
     for entry in look.entries.values():
         limit = for_logs
         if entry.kind == SEGMENTS and (info := SegmentInfo.from_bytes(entry.info)):
-            limit = of_cameras.get(info.camera, longest)
+            limit = of_pictures.of(info.camera, info.limit)
         began = _began(entry)
         if began and began.trusted and began.wall + limit + GRACE < now:
             late[_DATED[entry.kind]] += 1
@@ -117,6 +117,9 @@ def _began(entry: KeyEntry) -> Moment | None:
 def _damage(look: VaultLook, *, at_rest: bool) -> Iterator[Check]:
     if look.lost:
         yield Check("vault", "warn", f"the pictures of {look.lost} segments are lost: damaged or foreign files", _WORN)
+    if look.unread:
+        said = f"{look.unread} segments cannot be read: the medium refuses; an order that has to look inside waits"
+        yield Check("vault", "fail", said, _MEDIUM)
     if look.damaged:
         yield Check("vault", "warn", f"{look.damaged} segments are damaged: some of their pictures are lost", _WORN)
     if look.torn and at_rest:

@@ -7,17 +7,16 @@ yet in it.
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-from camera.vault.file import HEAD_BYTES
+from camera.vault.file import HEAD_BYTES, FileUnreadable
 from camera.vault.folder import VaultFolder
 from camera.vault.index import Index
 from camera.vault.metadata import KIND, PagePlace, SegmentInfo
-from camera.vault.page import read_page
-from camera.vault.picture_keys import picture_key, picture_keys
+from camera.vault.page import Page, read_page
+from camera.vault.picture_keys import PictureKeys
 from camera.vault.record import Placed
-from camera.vault.segment import SegmentReader, SegmentWriter, whole_end
+from camera.vault.segment import SegmentReader, SegmentWriter, by_footer, whole_end
 from privacy.errors import SealBroken
 from privacy.keyring import Change, KeyEntry, KeyRing
 
@@ -67,6 +66,8 @@ class Catalogue:
         """Of segments that are not in the index yet, also where nothing is appended to them any more."""
         self.ring = ring
         self._told: set[bytes] = set()
+        self._unread: set[bytes] = set()
+        """Segments that could not be read when that was due: nobody knows how many pictures they have."""
         self._rows: dict[bytes, Segment] = {}
         self._generation = ring.generation
         sizes = self.segments.sizes()
@@ -116,7 +117,7 @@ class Catalogue:
         placed = self._placed(segment)
         if page := segment.page:
             by_id = {record.id: record for record in placed}
-            return [by_id.get(record_id) for record_id in self._page(segment, page)]
+            return [by_id.get(record_id) for record_id in self._page(segment, page).record_ids()]
         return placed
 
     def record(self, segment: Segment, position: int) -> Placed | None:
@@ -128,7 +129,7 @@ class Catalogue:
     def ids(self, segment: Segment) -> Sequence[bytes]:
         """The ids of its pictures that have keys, in the order in which they were taken; opens no segment."""
         if page := segment.page:
-            return list(self._page(segment, page))
+            return self._page(segment, page).record_ids()
         if writer := self.writers.get(segment.id):
             return [record.id for record in writer.placed]
         ids = self.index.record_ids(segment.id)
@@ -137,15 +138,15 @@ class Catalogue:
     def key_of(self, segment: Segment) -> Callable[[bytes], bytes | None]:
         """Gives the picture key of a record id; None where it has none."""
         if page := segment.page:
-            return self._page(segment, page).get
-        return partial(picture_key, segment.entry.key)
+            return self._page(segment, page).key
+        return PictureKeys(segment.entry.key).of
 
-    def keys(self, segment: Segment, ids: Sequence[bytes]) -> list[bytes]:
-        """The picture keys of `ids`, all of which have one."""
+    def survivors(self, segment: Segment, ids: Sequence[bytes]) -> Page:
+        """A page for `ids`, all of which have picture keys now."""
+        joined = b"".join(ids)
         if page := segment.page:
-            keys = self._page(segment, page)
-            return [keys[record_id] for record_id in ids]
-        return picture_keys(segment.entry.key, ids)
+            return Page(joined, self._page(segment, page).halves(ids))
+        return Page(joined, PictureKeys(segment.entry.key).halves(joined))
 
     def reader(self, segment: Segment) -> SegmentReader:
         """Its file.
@@ -166,6 +167,22 @@ class Catalogue:
         """Close the index."""
         self.index.close()
 
+    def look_again(self, segment: Segment) -> None:
+        """Before anybody looks inside: count what could not be read when this vault was opened.
+
+        Raises:
+            FileUnreadable: it cannot be read still.
+        """
+        if segment.id in self._unread:
+            segment.count = self._count(segment)
+            if row := self._rows.get(segment.id):
+                row.count = segment.count
+            self._unread.discard(segment.id)
+
+    def tell_unread(self, segment: Segment, error: FileUnreadable) -> None:
+        """One line about a file that is passed over, however often that is."""
+        self._tell(segment, "segment %s is passed over: %s", error)
+
     # -- what is there
 
     def _load(self, sizes: Mapping[bytes, int], progress: Progress) -> None:
@@ -181,9 +198,21 @@ class Catalogue:
         with self.index.batch():
             self.index.drop(known.keys() - entries.keys())
             for done, row in enumerate(unknown, 1):
-                placed = self._read(row)
-                row.count = row.page.count if row.page else len(placed)
+                try:
+                    row.count = self._count(row)
+                except FileUnreadable as error:
+                    # One picture at least, or it would pass for a file that never came to be; what the index says is
+                    # of another time.
+                    row.count = max(row.page.count if row.page else 0, 1)
+                    self.index.drop([row.id])
+                    self._unread.add(row.id)
+                    self.tell_unread(row, error)
                 progress(done, len(unknown))
+
+    def _count(self, segment: Segment) -> int:
+        """How many pictures it has, from its file."""
+        placed = self._read(segment)
+        return segment.page.count if segment.page else len(placed)
 
     def _follow(self, entries: Mapping[bytes, KeyEntry]) -> None:
         """Take over what a change of keys made of the table."""
@@ -203,28 +232,36 @@ class Catalogue:
         """Read the segment's own file, cut a torn tail, and tell the index: all its records, dead ones too."""
         try:
             with self.reader(segment) as reader:
-                end, size = whole_end(reader, self.key_of(segment)), reader.size
-                if HEAD_BYTES < end < size:  # where nothing opens, nothing says what is torn and what is damaged
-                    log.warning("segment %s: cut a torn tail of %d bytes", segment.id.hex(), size - end)
-                    reader.cut(end)
-                    self.bytes -= size - end
-                placed = list(reader.records())
+                key_of = self.key_of(segment)
+                placed = by_footer(reader, key_of)
+                if placed is None:
+                    self._cut_torn(segment, reader, key_of)
+                    placed = list(reader.records())
                 self.index.put(segment.id, reader.size, placed)
         except SealBroken as error:
             self._tell(segment, "segment %s cannot be read: %s", error)
             return []
         return placed
 
-    def _page(self, segment: Segment, page: PagePlace) -> dict[bytes, bytes]:
-        """The picture keys of a partly erased segment; none where its page is damaged or gone, and they with it."""
+    def _cut_torn(self, segment: Segment, reader: SegmentReader, key_of: Callable[[bytes], bytes | None]) -> None:
+        if reader.footer() is not None:
+            return  # it was written to its end: what does not open is damaged
+        end, size = whole_end(reader, key_of), reader.size
+        if HEAD_BYTES < end < size:  # where nothing opens, nothing says what is torn and what is damaged
+            log.warning("segment %s: cut a torn tail of %d bytes", segment.id.hex(), size - end)
+            reader.cut(end)
+            self.bytes -= size - end
+
+    def _page(self, segment: Segment, page: PagePlace) -> Page:
+        """The page of a partly erased segment; an empty one where it is damaged or gone, and its keys with it."""
         seal, file = self.ring.seal(segment.entry), self.pages.file(page.file_id)
         try:
             return read_page(file, page.offset, page.length, segment.id, page.file_id, seal)
         except SealBroken as error:
             self._tell(segment, "the page of segment %s cannot be read: %s", error)
-            return {}
+            return Page()
 
-    def _tell(self, segment: Segment, message: str, error: SealBroken) -> None:
+    def _tell(self, segment: Segment, message: str, error: SealBroken | FileUnreadable) -> None:
         """One line for each segment, however often it is asked for."""
         if segment.id not in self._told:
             self._told.add(segment.id)

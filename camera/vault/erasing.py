@@ -57,14 +57,16 @@ class Erasing:
         self.leftovers = True
         dying: dict[bytes, Collection[bytes] | None] = {}
         parts: list[_Survivors] = []
-        for segment, bits in doomed:
-            segment_id = segment.entry.id
-            if part := self._part(segment, bits):
-                dying[segment_id] = part.dying
-                parts.append(part)
-            else:
-                dying[segment_id] = None
-                change.forget(segment_id)
+        # In one transaction the index asks the file system once, and not for each segment, whether it is still its own.
+        with self._catalogue.index.batch():
+            for segment, bits in doomed:
+                segment_id = segment.entry.id
+                if part := self._part(segment, bits):
+                    dying[segment_id] = part.dying
+                    parts.append(part)
+                else:
+                    dying[segment_id] = None
+                    change.forget(segment_id)
         self._writing.retire(set(dying))
         self._write(change, parts)
         self._tags.erase(dying, statement_dies)
@@ -102,15 +104,15 @@ class Erasing:
         """The pages of all `parts`, in one file, and their entries."""
         if not parts:
             return
+        # A page must not name what a power cut takes.
+        self._writing.sync(part.segment.id for part in parts)
         pages = []
         file_id = self._random_bytes(ID_BYTES)
         for part in parts:
             segment = part.segment
-            # A page must not name what a power cut takes.
-            self._writing.sync(segment.id)
             entry = change.add(KIND, segment.entry.info, segment.id)
-            keys = self._catalogue.keys(segment, part.ids)
-            pages.append(NewPage(segment.id, self._catalogue.ring.seal(entry), part.ids, keys))
+            survivors = self._catalogue.survivors(segment, part.ids)
+            pages.append(NewPage(segment.id, self._catalogue.ring.seal(entry), survivors))
         places = write_pages(self._catalogue.pages.path, file_id, self._catalogue.ring.cipher, pages)
         self._catalogue.bytes += HEAD_BYTES + sum(length for _, length in places)
         for part, (offset, length) in zip(parts, places, strict=True):

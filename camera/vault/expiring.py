@@ -34,6 +34,8 @@ class Expiring:
         self._space = space
         self._room = 0
         """Up to so many bytes of the vault there was room when the medium was last asked."""
+        self.pause = limits.pause()
+        """The next run has to come so soon: the last one has left what falls due after that."""
         self._made_room: list[Expired] = []
         """What went for space since the last run."""
 
@@ -41,9 +43,12 @@ class Expiring:
         """As `Vault.expire`."""
         with self._catalogue.ring.change() as change:
             rows = {segment.id: (segment, self._survey.kept(segment)) for segment in self._catalogue.within(change)}
+            kept = [self._kept(*row) for row in rows.values()]
+            self.pause = self._limits.pause(kept)
             # One without pictures is an entry whose file never came to be. Of one that is held as a whole nothing goes.
-            mortal = [row for row in rows.values() if not row[0].count or row[1] != positions.every(row[0].count)]
-            going = due([self._kept(*row) for row in mortal], self._limits, self._survey.time.patience_over)
+            mortal = {id_ for id_, (one, held) in rows.items() if not one.count or held != positions.every(one.count)}
+            late = due(kept, self._limits, self._survey.time.patience_over)
+            going = [one for one in late if one.segment in mortal]
             doomed = [rows[one.segment] for one in going]
             self._erasing.stage(
                 change,
@@ -103,8 +108,10 @@ class Expiring:
 
     def _kept(self, segment: Segment, held: int) -> Kept:
         info = segment.info
-        age = self._survey.time.age(info.moment) if info else None
-        return Kept(segment.id, info.camera if info else None, age, segment.count - held.bit_count())
+        pictures = segment.count - held.bit_count()
+        if info is None:
+            return Kept(segment.id, None, None, pictures)
+        return Kept(segment.id, info.camera, self._survey.time.age(info.moment), pictures, info.limit)
 
     def _is_over(self, record: Tag | Claim) -> bool:
         """Whether no picture can be left that a claim means. Not while anything is held: a hold outlives the limit."""

@@ -14,9 +14,14 @@ from privacy.seal import Cipher
 VERSION: Final = 1
 _HEAD: Final = struct.Struct(">4sBB2x16s")
 _CHECK: Final = struct.Struct(">I")
+_CIPHERS: Final = frozenset(Cipher)
 HEAD_BYTES: Final = _HEAD.size + _CHECK.size
 _GONE: Final = (errno.ENOENT, errno.ELOOP)
 """Not there, or a link in its place, which we never made."""
+
+
+class FileUnreadable(StoreBroken):
+    """The medium refused to read one file of the vault. That says nothing about any other, nor about what it holds."""
 
 
 def pack_head(magic: bytes, cipher: Cipher, file_id: bytes) -> bytes:
@@ -30,6 +35,12 @@ def head_checks(head: bytes) -> bool:
     return len(head) == HEAD_BYTES and _CHECK.pack(zlib.crc32(head[: _HEAD.size])) == head[_HEAD.size :]
 
 
+def id_of(head: bytes) -> bytes:
+    """The file that a head names which checks."""
+    its_id: bytes = _HEAD.unpack(head[: _HEAD.size])[3]
+    return its_id
+
+
 def cipher_of(head: bytes, magic: bytes, file_id: bytes) -> Cipher:
     """The cipher that a head names which checks.
 
@@ -37,7 +48,7 @@ def cipher_of(head: bytes, magic: bytes, file_id: bytes) -> Cipher:
         SealBroken: it is of another kind, of another version, or another file's.
     """
     found, version, cipher, its_id = _HEAD.unpack(head[: _HEAD.size])
-    if found != magic or version != VERSION or its_id != file_id or cipher not in set(Cipher):
+    if found != magic or version != VERSION or its_id != file_id or cipher not in _CIPHERS:
         raise SealBroken("a file of the vault is of another kind, of another version, or has another's name")
     return Cipher(cipher)
 
@@ -47,7 +58,7 @@ def open_to_read(path: Path) -> int:
 
     Raises:
         SealBroken: there is no such file, or it is none that we made.
-        StoreBroken: the medium refused, which says nothing about what the file holds.
+        FileUnreadable: the medium refused.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -65,7 +76,7 @@ def read_at(handle: int, length: int, offset: int) -> bytes:
     """Up to `length` bytes from `offset`; fewer at the end of the file alone.
 
     Raises:
-        StoreBroken: the medium refused.
+        FileUnreadable: the medium refused.
     """
     try:
         return os.pread(handle, length, offset)
@@ -73,5 +84,5 @@ def read_at(handle: int, length: int, offset: int) -> bytes:
         raise _refused("read", error) from error
 
 
-def _refused(what: str, error: OSError) -> StoreBroken:
-    return StoreBroken(f"cannot {what} a file of the vault: {error.strerror}", hint="see `portvakt doctor`")
+def _refused(what: str, error: OSError) -> FileUnreadable:
+    return FileUnreadable(f"cannot {what} a file of the vault: {error.strerror}", hint="see `portvakt doctor`")

@@ -60,6 +60,11 @@ class VaultFolder:
         """The bytes of all of them."""
         return sum(self.sizes().values())
 
+    def sync(self) -> None:
+        """Make the names of files durable that were made."""
+        with self._medium("sync"):
+            sync_directory(self._path)
+
     def remove(self, ids: Iterable[bytes]) -> int:
         """Unlink files, durably, and return how many were there; how many are given bounds how long this takes."""
         removed = 0

@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from camera.vault.record import Placed
+from camera.vault.record import ROW_BYTES, Placed, from_rows, to_rows
 from privacy.errors import StoreBroken
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ VERSION: Final = 1
 _TABLE: Final = "CREATE TABLE segments(id BLOB PRIMARY KEY, bytes INTEGER, records BLOB, crc INTEGER)"
 _NEW: Final = f"BEGIN; {_TABLE}; PRAGMA user_version = {VERSION}; COMMIT"
 _SETTINGS: Final = "PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY"
-_ROW: Final = struct.Struct(">16sQ3I")
 _ID_BYTES: Final = 16
 _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
 """What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
@@ -58,7 +57,7 @@ class Index:
 
     def put(self, segment_id: bytes, size: int, placed: Sequence[Placed]) -> None:
         """Remember a closed segment: the bytes of its file, and its records in order."""
-        records = b"".join(_ROW.pack(record.id, record.offset, *record.lengths) for record in placed)
+        records = to_rows(placed)
         self._last = None
         row = (segment_id, size, records, _crc(segment_id, size, records))
         self._rows("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", row)
@@ -88,7 +87,7 @@ class Index:
         if row is None:
             return None
         size, records = row
-        return size, [Placed(rid, offset, (a, b, c)) for rid, offset, a, b, c in _ROW.iter_unpack(records)]
+        return size, from_rows(records)
 
     def record_ids(self, segment_id: bytes) -> Sequence[bytes] | None:
         """The ids of its records alone, in order, as fast as can be; None as for `get`.
@@ -96,19 +95,18 @@ class Index:
         So a segment that is not known is never taken for one without pictures.
         """
         row = self._checked(segment_id)
-        return None if row is None else _ids(len(row[1]) // _ROW.size).unpack(row[1])
+        return None if row is None else _ids(len(row[1]) // ROW_BYTES).unpack(row[1])
 
     def record(self, segment_id: bytes, position: int) -> Placed | None:
         """One of its records; None where the segment is not known, or has not so many."""
         row = self._checked(segment_id)
-        if row is None or not 0 <= position * _ROW.size < len(row[1]):
+        if row is None or not 0 <= position * ROW_BYTES < len(row[1]):
             return None
-        record_id, offset, *lengths = _ROW.unpack_from(row[1], position * _ROW.size)
-        return Placed(record_id, offset, (lengths[0], lengths[1], lengths[2]))
+        return Placed.from_row(row[1], position * ROW_BYTES)
 
     def counts(self) -> dict[bytes, int]:
         """How many records each segment has. Reads no records, so it trusts rows that `get` would not."""
-        return self._numbers(f"SELECT id, length(records) / {_ROW.size} FROM segments")  # noqa: S608 - a constant
+        return self._numbers(f"SELECT id, length(records) / {ROW_BYTES} FROM segments")  # noqa: S608 - a constant
 
     def sizes(self) -> dict[bytes, int]:
         """The bytes of each segment's file, trusting likewise: to be compared with the files."""
@@ -137,7 +135,7 @@ class Index:
             return self._last[1:]
         for size, records, crc in self._rows("SELECT bytes, records, crc FROM segments WHERE id = ?", (segment_id,)):
             sound = isinstance(size, int) and isinstance(records, bytes)
-            if sound and size >= 0 and not len(records) % _ROW.size and crc == _crc(segment_id, size, records):
+            if sound and size >= 0 and not len(records) % ROW_BYTES and crc == _crc(segment_id, size, records):
                 self._last = segment_id, size, records
                 return size, records
             log.warning("the index of the vault is wrong about segment %s; that is read anew", segment_id.hex())

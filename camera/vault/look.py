@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from camera.vault.file import HEAD_BYTES, head_checks, open_to_read, read_at
+from camera.vault.file import HEAD_BYTES, FileUnreadable, head_checks, open_to_read, read_at
 from camera.vault.folder import NAME
 from camera.vault.index import VERSION
 from camera.vault.metadata import KIND, SegmentInfo
-from camera.vault.page import read_page
-from camera.vault.picture_keys import picture_key
+from camera.vault.page import Page, read_page
+from camera.vault.picture_keys import PictureKeys
 from camera.vault.record import Part, Placed
 from camera.vault.segment import SegmentReader
 from privacy.errors import SealBroken, StoreBroken
@@ -52,6 +52,8 @@ class VaultLook:
     """Of all files, dead ones too."""
     lost: int = 0
     """Living segments of which nothing can be read: the file is another's, or the page is damaged or gone."""
+    unread: int = 0
+    """Living segments that the medium refused to read. What is in them may be well."""
     damaged: int = 0
     """Others with damage in head or pictures."""
     torn: int = 0
@@ -102,13 +104,15 @@ def look_at_vault(
                 _segment(root, look, keys, entry, infos[entry.id], thorough=thorough)
             except SealBroken:
                 look.lost += 1
+            except FileUnreadable:
+                look.unread += 1
     return look
 
 
 def _segment(  # noqa: PLR0913 - one segment, and all that says how to read it
     root: Path, look: VaultLook, keys: KeyLook, entry: KeyEntry, info: SegmentInfo | None, *, thorough: bool
 ) -> None:
-    page: dict[bytes, bytes] | None = None
+    page: Page | None = None
     if info and (place := info.page):
         file = root / "pages" / place.file_id.hex()
         page = read_page(file, place.offset, place.length, entry.id, place.file_id, keys.seal(entry))
@@ -116,15 +120,16 @@ def _segment(  # noqa: PLR0913 - one segment, and all that says how to read it
         records = list(reader.records())
         ends = [HEAD_BYTES, *(record.end for record in records)]
         gaps = any(record.offset != end for record, end in zip(records, ends, strict=False))
-        mine = [record for record in records if page is None or record.id in page]
+        key_of = PictureKeys(entry.key).of if page is None else page.key
+        mine = [(key, record) for record in records if (key := key_of(record.id)) is not None]
         look.pictures += len(mine)
-        look.torn += ends[-1] < reader.size
+        look.torn += ends[-1] < reader.size and reader.footer() is None
         missing = page is not None and len(mine) < len(page)
         if (
             _headless(root / "segments" / entry.id.hex())
             or gaps
             or missing
-            or (thorough and not all(_opens(reader, one) for one in _keyed(mine, entry, page)))
+            or (thorough and not all(_opens(reader, *one) for one in mine))
         ):
             look.damaged += 1
 
@@ -138,15 +143,7 @@ def _headless(path: Path) -> bool:
         os.close(handle)
 
 
-def _keyed(
-    records: Iterable[Placed], entry: KeyEntry, page: dict[bytes, bytes] | None
-) -> Iterator[tuple[bytes, Placed]]:
-    for record in records:
-        yield (page[record.id] if page is not None else picture_key(entry.key, record.id)), record
-
-
-def _opens(reader: SegmentReader, keyed: tuple[bytes, Placed]) -> bool:
-    key, record = keyed
+def _opens(reader: SegmentReader, key: bytes, record: Placed) -> bool:
     try:
         for part in Part:
             reader.part(key, record, part)

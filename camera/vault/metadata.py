@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from camera.vault.retention import LIMIT
 from privacy.errors import SealBroken
 from privacy.moment import Moment
 
@@ -39,6 +40,13 @@ class SegmentInfo(msgspec.Struct, frozen=True, array_like=True):
     page: PagePlace | None = None
     behind: float = 0.0
     """Seconds that the clock was behind: to be added to what its pictures say. *moment* and *until* are right."""
+    keep: Annotated[float, msgspec.Meta(gt=0)] = LIMIT.total_seconds()
+    """Seconds: the limit that its camera had when it was made. Its pictures never get a longer one."""
+
+    @property
+    def limit(self) -> timedelta:
+        """As `keep`; never more than the promise, whatever stands there."""
+        return min(timedelta(seconds=min(self.keep, LIMIT.total_seconds())), LIMIT)
 
     def to_bytes(self) -> bytes:
         return _encode(self)

@@ -3,30 +3,61 @@
 import contextlib
 import itertools
 import os
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from camera.vault.file import HEAD_BYTES, open_to_read, pack_head, read_at
+from camera.vault.picture_keys import Halves
 from privacy.errors import SealBroken, StoreBroken
 from privacy.files import sync_directory, write_all
-from privacy.seal import KEY_BYTES, Cipher, Seal
+from privacy.seal import Cipher, Seal
 
 PAGE_MAGIC: Final = b"PVPG"
 ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """The picture keys of the survivors of one segment, as they lie in a page."""
+
+    ids: bytes = b""
+    """Their record ids, one after the other."""
+    keys: Halves = field(default=(b"", b""), repr=False)
+    """Of `ids`, in their order."""
+
+    def __len__(self) -> int:
+        return len(self.ids) // ID_BYTES
+
+    def record_ids(self) -> Sequence[bytes]:
+        """Their record ids, in the order in which they were taken."""
+        return _split(self.ids)
+
+    def key(self, record_id: bytes) -> bytes | None:
+        """The key of one; None where it does not survive."""
+        at = self.ids.find(record_id)
+        while at > 0 and at % ID_BYTES:  # begins in one id, and ends in the next
+            at = self.ids.find(record_id, at + 1)
+        if at < 0:
+            return None
+        return b"".join(half[at : at + ID_BYTES] for half in self.keys)
+
+    def halves(self, ids: Sequence[bytes]) -> Halves:
+        """The keys of `ids`, all of which survive."""
+        first, second = (dict(zip(self.record_ids(), _split(half), strict=True)) for half in self.keys)
+        return b"".join(map(first.__getitem__, ids)), b"".join(map(second.__getitem__, ids))
+
+
+@dataclass(frozen=True, slots=True)
 class NewPage:
-    """The survivors of one segment."""
+    """The page of one segment, and what it is sealed with."""
 
     segment_id: bytes
     seal: Seal
     """Under the page key."""
-    ids: Sequence[bytes]
-    keys: Sequence[bytes] = field(repr=False)
-    """Of `ids`, in their order."""
+    page: Page
 
 
 def write_pages(folder: Path, file_id: bytes, cipher: Cipher, pages: Sequence[NewPage]) -> list[tuple[int, int]]:
@@ -37,7 +68,9 @@ def write_pages(folder: Path, file_id: bytes, cipher: Cipher, pages: Sequence[Ne
     Raises:
         StoreBroken: the medium refused, or the file is there already. Nothing is left of it.
     """
-    sealed = [page.seal.close(b"".join((*page.ids, *page.keys)), _bound(file_id, page.segment_id)) for page in pages]
+    sealed = [
+        new.seal.close(b"".join((new.page.ids, *new.page.keys)), _bound(file_id, new.segment_id)) for new in pages
+    ]
     ends = list(itertools.accumulate(map(len, sealed), initial=HEAD_BYTES))
     path = folder / file_id.hex()
     try:
@@ -59,8 +92,8 @@ def write_pages(folder: Path, file_id: bytes, cipher: Cipher, pages: Sequence[Ne
 
 def read_page(  # noqa: PLR0913, PLR0917 - what the key table's entry says of a page, and where it is
     path: Path, offset: int, length: int, segment_id: bytes, file_id: bytes, seal: Seal
-) -> dict[bytes, bytes]:
-    """The picture keys of one page by record id.
+) -> Page:
+    """One page, opened.
 
     The file's head is not asked: the seal says more, bound as it is to file and segment.
 
@@ -76,12 +109,13 @@ def read_page(  # noqa: PLR0913, PLR0917 - what the key table's entry says of a 
     finally:
         os.close(handle)
     plain = seal.open(sealed, _bound(file_id, segment_id))
-    count = len(plain) // (ID_BYTES + KEY_BYTES)
-    keys_begin = count * ID_BYTES
-    return {
-        plain[n * ID_BYTES : (n + 1) * ID_BYTES]: plain[keys_begin + n * KEY_BYTES : keys_begin + (n + 1) * KEY_BYTES]
-        for n in range(count)
-    }
+    half = len(plain) // 3
+    return Page(plain[:half], (plain[half : 2 * half], plain[2 * half :]))
+
+
+def _split(joined: bytes) -> Sequence[bytes]:
+    """Ids, or halves of keys, that are 16 bytes long as well."""
+    return struct.unpack("16s" * (len(joined) // ID_BYTES), joined)
 
 
 def _bound(file_id: bytes, segment_id: bytes) -> bytes:

@@ -1,39 +1,35 @@
 """The key of each picture, derived from its segment's. Format: `privacy/FORMAT.md`, "Keys"."""
 
-import hashlib
-import hmac
-from collections.abc import Sequence
 from typing import Final
 
-_INFO: Final = b"portvakt/v1/snapshot/"
-_BLOCK_BYTES: Final = 64
-"""Of SHA-256."""
-_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
+from privacy.blocks import Blocks
+from privacy.seal import KEY_BYTES, expand
+
+_PURPOSE: Final = b"snapshot"
+
+Halves = tuple[bytes, bytes]
+"""The keys of several pictures: the first 16 bytes of each, one after the other, and likewise the last 16."""
+
+
+class PictureKeys:
+    """Derives the picture keys of one segment, at two AES blocks each: for who needs more than one of them.
+
+    It holds what all of them follow from, so it is to be forgotten where the segment's key is.
+    """
+
+    def __init__(self, segment_key: bytes) -> None:
+        both = expand(segment_key, _PURPOSE, 2 * KEY_BYTES)
+        self._first, self._second = Blocks(both[:KEY_BYTES]), Blocks(both[KEY_BYTES:])
+
+    def of(self, record_id: bytes) -> bytes:
+        """The 32-byte key of one picture."""
+        return self._first.of(record_id) + self._second.of(record_id)
+
+    def halves(self, ids: bytes) -> Halves:
+        """The keys of all pictures whose record ids are joined in `ids`, in that order."""
+        return self._first.of(ids), self._second.of(ids)
 
 
 def picture_key(segment_key: bytes, record_id: bytes) -> bytes:
-    """The 32-byte key of one picture: expand(segment key, `snapshot/` ‖ record id).
-
-    HKDF-Expand of one block is HMAC-SHA-256(key, info ‖ 01) (RFC 5869, 2.3).
-    """
-    return hmac.digest(segment_key, _INFO + record_id + b"\x01", "sha256")
-
-
-def picture_keys(segment_key: bytes, ids: Sequence[bytes]) -> list[bytes]:
-    """As `picture_key` for each of `ids`, in their order, at a third of its cost.
-
-    A person's erasure derives the keys of every survivor. HMAC is two hashes that both begin with a block of the key
-    (RFC 2104): those two, and what all infos begin with, are hashed once and copied for each id.
-    """
-    block = segment_key.ljust(_BLOCK_BYTES, b"\0")
-    inner = hashlib.sha256(block.translate(_INNER) + _INFO).copy
-    outer = hashlib.sha256(block.translate(_OUTER)).copy
-    keys = []
-    for record_id in ids:
-        within = inner()
-        within.update(record_id + b"\x01")
-        around = outer()
-        around.update(within.digest())
-        keys.append(around.digest())
-    return keys
+    """The 32-byte key of one picture."""
+    return PictureKeys(segment_key).of(record_id)

@@ -60,6 +60,17 @@ class Reach:
             else:
                 yield segment, positions.every(segment.count)
 
+    def may_mean(self, segment: Segment) -> bool:
+        """Whether anything of `segment` may be meant, however little of its file can be read."""
+        # How many pictures it has, its file says: one there may be.
+        bits = self.known(Segment(segment.entry, segment.info, 1))
+        if bits is not None or segment.info is None:
+            return bool(bits)
+        if not self.subjects or not self.subjects.isdisjoint(segment.info.subjects):
+            return True
+        tagged = not self.subjects.isdisjoint(self._tags.persons(segment.id))
+        return tagged or any(claim.person in self.subjects for claim in self._tags.claims(segment.info.camera))
+
     def of(self, pictures: Pictures) -> "Meant":
         """Which of `pictures` are meant."""
         return Meant(self, pictures)

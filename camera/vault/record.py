@@ -5,6 +5,7 @@ The header stands in the clear (a random id and three lengths), so that a segmen
 
 import struct
 import zlib
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -14,6 +15,9 @@ RECORD_MAGIC: Final = b"PVSR"
 _HEADER: Final = struct.Struct(">4s16s3I")
 _CHECK: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _HEADER.size + _CHECK.size
+_ROW: Final = struct.Struct(">16sQ3I")
+ROW_BYTES: Final = _ROW.size
+"""Of what a footer and the index say of one record: id, offset, three lengths."""
 _NUMBERS: Final = [bytes((number,)) for number in range(256)]
 
 
@@ -56,9 +60,25 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
         _, record_id, metadata, thumbnail, image = _HEADER.unpack(header[: _HEADER.size])
         return cls(record_id, offset, (metadata, thumbnail, image))
 
+    @classmethod
+    def from_row(cls, rows: bytes, at: int) -> "Placed":
+        """The record whose row begins at byte `at` of `rows`."""
+        record_id, offset, metadata, thumbnail, image = _ROW.unpack_from(rows, at)
+        return cls(record_id, offset, (metadata, thumbnail, image))
+
     def begin(self, part: Part) -> int:
         """Where a part begins, in bytes from the file's start."""
         return self.offset + HEADER_BYTES + sum(self.lengths[: part - 1])
+
+
+def to_rows(placed: Iterable[Placed]) -> bytes:
+    """A row for each of these, as it stands in a footer and in the index."""
+    return b"".join([_ROW.pack(record.id, record.offset, *record.lengths) for record in placed])
+
+
+def from_rows(rows: bytes) -> list[Placed]:
+    """The records of these rows."""
+    return [Placed(rid, offset, (a, b, c)) for rid, offset, a, b, c in _ROW.iter_unpack(rows)]
 
 
 def bound_to(header: bytes, segment_id: bytes, part: Part) -> bytes:

@@ -1,7 +1,8 @@
 """When segments go, and why: pure functions from what is kept to what goes.
 
-A segment goes as a whole, by the age of its first picture; so a picture goes early by at most the segment's length, and
-by the time until expiry runs again.
+A segment has the limit that its camera had when it was made, and goes earlier where the camera's limit has become
+shorter since; so a camera that was removed keeps its own. It goes as a whole, by the age of its first picture; so a
+picture goes early by at most the segment's length, and by the time until expiry runs again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,20 +36,29 @@ class Limits:
     site: timedelta = LIMIT
     cameras: Mapping[str, timedelta] = field(default_factory=dict)
 
-    def of(self, camera: str | None) -> timedelta:
-        """The limit that `camera`'s pictures live under (None: whose camera nobody knows, the shortest of all)."""
+    def of(self, camera: str | None, stored: timedelta = LIMIT) -> timedelta:
+        """The limit that `camera`'s pictures live under (None: whose camera nobody knows, the shortest of all).
+
+        `stored` is the one that they were stored under: nothing makes it longer.
+        """
         if camera is None:
-            return min([self.of(""), *map(self.of, self.cameras)])
-        return min(self.cameras.get(camera, self.site), self.site, LIMIT)
+            return min([self.of("", stored), *map(self.of, self.cameras)])
+        return min(self.cameras.get(camera, self.site), self.site, stored, LIMIT)
 
     def span(self, camera: str | None) -> timedelta:
-        """How long `camera`'s segments are; for None, how often expiry runs at the least."""
-        return max(SHORTEST_SPAN, min(LONGEST_SPAN, self.of(camera) / SPANS_IN_LIMIT))
+        """How long `camera`'s segments are; for None, the shortest that any are."""
+        return span_of(self.of(camera))
 
-    @property
-    def pause(self) -> timedelta:
-        """The longest time between two runs of expiry."""
-        return self.span(None)
+    def pause(self, kept: Iterable["Kept"] = ()) -> timedelta:
+        """The longest time from a run of expiry that sees what is `kept` to the next one.
+
+        What is past its limit, as a hold keeps it, need not be looked after: it goes with any run after that.
+        """
+        waiting = {self.of(one.camera, one.limit) for one in kept if not self._is_past(one)}
+        return min([self.span(None), *map(span_of, waiting)])
+
+    def _is_past(self, one: "Kept") -> bool:
+        return one.age is None or one.age.at_least >= self.of(one.camera, one.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,8 @@ class Kept:
     """Of its first picture; None: nobody can say anything."""
     pictures: int
     """How many no hold keeps."""
+    limit: timedelta = LIMIT
+    """The one that it was stored under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +86,18 @@ class Expired:
     reason: Reason
 
 
-def due(kept: Iterable[Kept], limits: Limits, patience_over: bool) -> Sequence[Expired]:  # noqa: FBT001 - a fact
+def span_of(limit: timedelta) -> timedelta:
+    """How long a segment is whose pictures live for `limit`."""
+    return max(SHORTEST_SPAN, min(LONGEST_SPAN, limit / SPANS_IN_LIMIT))
+
+
+def due(kept: Sequence[Kept], limits: Limits, patience_over: bool) -> Sequence[Expired]:  # noqa: FBT001 - a fact
     """What goes now, so that nothing that is `kept` lives past its limit before the next run.
 
-    `patience_over`: for a day nobody could say what time it is.
+    That has to come within `limits.pause(kept)`. `patience_over`: for a day nobody could say what time it is.
     """
-    judged = ((one, _reason(one, limits, patience_over)) for one in kept)
+    ahead = limits.pause(kept)
+    judged = ((one, _reason(one, limits.of(one.camera, one.limit) - ahead, patience_over)) for one in kept)
     return [Expired(one.id, one.camera, one.pictures, reason) for one, reason in judged if reason]
 
 
@@ -97,8 +115,7 @@ def for_space(oldest_first: Iterable[tuple[Kept, int]], needed: int) -> Sequence
     return going
 
 
-def _reason(one: Kept, limits: Limits, patience_over: bool) -> Reason | None:  # noqa: FBT001 - as above
-    limit = limits.of(one.camera) - limits.pause
+def _reason(one: Kept, limit: timedelta, patience_over: bool) -> Reason | None:  # noqa: FBT001 - as above
     if one.age is None:
         return Reason.DOUBT
     if one.age.at_least >= limit:

@@ -12,12 +12,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from camera.vault.file import HEAD_BYTES, cipher_of, head_checks, open_to_read, pack_head, read_at
+from camera.vault.footer import pack_footer, read_footer
 from camera.vault.record import HEADER_BYTES, RECORD_MAGIC, Part, Placed, bound_to
 from privacy.errors import SealBroken, StoreBroken
-from privacy.files import sync_directory, write_all
+from privacy.files import write_all
 from privacy.seal import TAG_BYTES, Cipher, OnceSeal
 
-__all__ = ["Part", "Placed", "SegmentReader", "SegmentWriter", "whole_end"]
+__all__ = ["Part", "Placed", "SegmentReader", "SegmentWriter", "by_footer", "whole_end"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class SegmentWriter:
         """Past `_size` there may lie a part of a record."""
         self._failed = False
         """A sync failed, so nobody can say what the medium has."""
+        self._finished = False
+        """Nothing is appended any more."""
 
     @classmethod
     def create(cls, folder: Path, segment_id: bytes, cipher: Cipher) -> "SegmentWriter":
@@ -75,7 +78,7 @@ class SegmentWriter:
 
     @property
     def size(self) -> int:
-        """Bytes up to the end of the last whole record."""
+        """Bytes up to the end of the last whole record, or of the footer."""
         return self._size
 
     @property
@@ -98,8 +101,8 @@ class SegmentWriter:
             StoreBroken: the medium refused. The segment ends with its last whole record, or takes no more until it
                 does: the next append first tries again to cut it there.
         """
-        if self._failed:
-            raise StoreBroken("cannot append to a segment that could not be synced", hint="see `portvakt doctor`")
+        if self._failed or self._finished:
+            raise StoreBroken("cannot append to a segment that takes no more", hint="see `portvakt doctor`")
         lengths = (len(metadata) + TAG_BYTES, len(thumbnail) + TAG_BYTES, len(image) + TAG_BYTES)
         placed = Placed(record_id, self._size, lengths)
         header, end = placed.header, placed.end
@@ -129,8 +132,32 @@ class SegmentWriter:
         if self._torn:
             os.ftruncate(self._handle, self._size)
 
+    def finish(self) -> None:
+        """Append no more: behind the last record comes the footer, which spares a start from looking for each of them.
+
+        It is durable with the next `sync` if there is one, and lost in a power cut if not, or where the medium refuses
+        it now: that costs a start some time, and nothing else. Finished twice is finished.
+        """
+        if self._failed or self._finished or not self._placed:
+            return
+        self._finished = True
+        footer = pack_footer(self._id, self._placed)
+        try:
+            self._cut_torn()
+            self._torn = True
+            write_all(self._handle, footer)
+            self._torn = False
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._cut_torn()
+            log.warning("segment %s stays without a footer: %s", self._id.hex(), error.strerror)
+            return
+        if self._synced == self._size:
+            self._synced += len(footer)
+        self._size += len(footer)
+
     def sync(self) -> None:
-        """Make every record durable that was appended (fdatasync); the first time the file's name too.
+        """Make every record durable that was appended (fdatasync). The file's name is for its folder to sync.
 
         Raises:
             StoreBroken: the medium refused. What was not synced may be lost, and no later sync could tell (the kernel
@@ -142,8 +169,6 @@ class SegmentWriter:
             return
         try:
             os.fdatasync(self._handle)
-            if not self._synced:
-                sync_directory(self._path.parent)
         except OSError as error:
             self._failed = True
             raise StoreBroken(f"cannot sync a segment: {error.strerror}", hint="see `portvakt doctor`") from error
@@ -218,6 +243,15 @@ class SegmentReader:
             yield placed
             at, sought = placed.end, placed.offset + HEADER_BYTES
 
+    def footer(self) -> list[Placed] | None:
+        """The records that its footer names; None where it has none that checks. `by_footer` asks more."""
+        size = self.size
+        return read_footer(self._id, size, lambda length: self._last(size, length))
+
+    def _last(self, size: int, length: int) -> bytes:
+        length = min(length, size)
+        return read_at(self._handle, length, size - length)
+
     def part(self, picture_key: bytes, placed: Placed, part: Part) -> bytes:
         """One part of a record, opened.
 
@@ -274,6 +308,21 @@ class SegmentReader:
                     return placed
                 found = stride.find(RECORD_MAGIC, found + 1)
         return None
+
+
+def by_footer(reader: SegmentReader, key_of: Callable[[bytes], bytes | None]) -> list[Placed] | None:
+    """The records that the footer names; None where it names none, or cannot be believed.
+
+    The last one that has a key is opened: a footer may be durable while the pictures before it were not yet. All others
+    are as far from another as they are large, and to look for each is what a footer is there to spare.
+
+    Raises:
+        StoreBroken: the medium refused.
+    """
+    placed = reader.footer() or []
+    keyed = ((key, record) for record in reversed(placed) if (key := key_of(record.id)) is not None)
+    last = next(keyed, None)
+    return placed if last and _opens(reader, *last) else None
 
 
 def whole_end(reader: SegmentReader, key_of: Callable[[bytes], bytes | None]) -> int:

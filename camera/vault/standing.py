@@ -1,7 +1,7 @@
 """How the vault stands against its limits. Reads the key table and the index, and opens no picture but in doubt."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from camera.vault import positions
 from camera.vault.retention import Limits
@@ -20,6 +20,8 @@ class Standing:
     held: int
     held_until: datetime | None
     """When the last of the holds that keep some of it ends."""
+    limits: frozenset[timedelta] = frozenset()
+    """Under which it lives, held or not."""
 
 
 def standing(survey: Survey, limits: Limits) -> Standing:
@@ -32,6 +34,7 @@ def standing(survey: Survey, limits: Limits) -> Standing:
     captured: list[datetime] = []
     due: list[datetime] = []
     ends: list[datetime] = []
+    lived_under: set[timedelta] = set()
     for segment in survey.segments():
         count += segment.count
         kept = 0
@@ -39,10 +42,15 @@ def standing(survey: Survey, limits: Limits) -> Standing:
             kept |= bits
             ends.append(hold.until)
         held += kept.bit_count()
+        info = segment.info
+        if info and segment.count:
+            lived_under.add(limits.of(info.camera, info.limit))
         if not segment.count or kept == positions.every(segment.count):
             continue
         if window := survey.window(segment):
             captured.append(window[0])
-        if info := segment.info:
-            due.append(survey.time.now() - survey.time.age(info.moment).at_least + limits.of(info.camera))
-    return Standing(count, min(captured, default=None), min(due, default=None), held, max(ends, default=None))
+        if info:
+            age = survey.time.age(info.moment).at_least
+            due.append(survey.time.now() - age + limits.of(info.camera, info.limit))
+    oldest, first_due, last_end = min(captured, default=None), min(due, default=None), max(ends, default=None)
+    return Standing(count, oldest, first_due, held, last_end, frozenset(lived_under))

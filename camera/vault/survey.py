@@ -1,6 +1,6 @@
 """What of the vault is in a scope, who holds it, and what must not be shown: for all that erases, finds and shows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta
 
@@ -8,6 +8,7 @@ import msgspec
 
 from camera.vault import positions
 from camera.vault.catalogue import Catalogue, Segment
+from camera.vault.file import FileUnreadable
 from camera.vault.metadata import SegmentInfo
 from camera.vault.pictures import Pictures, opened
 from camera.vault.reach import Reach
@@ -26,6 +27,8 @@ class Found(msgspec.Struct, frozen=True):
     bits: int
     by: tuple[int, int, int] = (0, 0, 0)
     """Where the scope names subjects: how many are assigned to them, tagged with them, claimed by them."""
+    ids: Sequence[bytes] = ()
+    """Where `by` says something: the ids of all its pictures, by position; fewer than it has where its page is lost."""
 
 
 class Survey:
@@ -51,11 +54,10 @@ class Survey:
         reach = Reach(scope, before, self.tags)
         for segment, bits in reach.each(self.segments() if segments is None else segments):
             if bits is None:
-                with self.opened(segment) as pictures:
-                    meant = reach.of(pictures)
-                    if meant.all:
-                        # Inside the block: whoever goes on with these pictures finds the index at their row.
-                        yield Found(segment, meant.all, meant.by if reach.subjects else (0, 0, 0))
+                # What is yielded inside the block: whoever goes on with these pictures finds the index at their row.
+                with ExitStack() as stack:
+                    if found := self._found(stack, segment, reach):
+                        yield found
             elif bits:
                 yield Found(segment, bits)
 
@@ -87,7 +89,12 @@ class Survey:
         return bits
 
     def opened(self, segment: Segment) -> AbstractContextManager[Pictures]:
-        """The pictures of `segment`."""
+        """The pictures of `segment`.
+
+        Raises:
+            FileUnreadable: it could not be read when the vault was opened, and cannot be still.
+        """
+        self.catalogue.look_again(segment)
         return opened(self.catalogue, segment, self.shift(segment))
 
     def shift(self, segment: Segment) -> timedelta | None:
@@ -142,11 +149,32 @@ class Survey:
                 if record_id in places:
                     yield pictures, places[record_id]
 
+    def _found(self, stack: ExitStack, segment: Segment, reach: Reach) -> Found | None:
+        """What `reach` means of a segment that one has to look into; its pictures are closed with `stack`."""
+        try:
+            pictures = stack.enter_context(self.opened(segment))
+            meant = reach.of(pictures)
+            if not meant.all:
+                return None
+            if reach.subjects:
+                return Found(segment, meant.all, meant.by, pictures.ids)
+            return Found(segment, meant.all)
+        except FileUnreadable as error:
+            if reach.may_mean(segment):
+                raise
+            self.catalogue.tell_unread(segment, error)
+            return None
+
     def _positions(self, segment: Segment, reach: Reach) -> int:
+        """What `reach` means of a segment; of one that cannot be read, all, if it may mean any."""
         bits = reach.known(segment)
         if bits is None:
-            with self.opened(segment) as pictures:
-                return reach.of(pictures).all
+            try:
+                with self.opened(segment) as pictures:
+                    return reach.of(pictures).all
+            except FileUnreadable as error:
+                self.catalogue.tell_unread(segment, error)
+                return positions.every(segment.count) if reach.may_mean(segment) else 0
         return bits
 
 

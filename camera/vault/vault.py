@@ -9,26 +9,30 @@ Pictures lie sealed in segments, one for each camera and hour, and die with thei
 - *A damaged record* is dated by its neighbours, as pictures lie in order of time, and it is of the camera and the
   persons of its segment. Where that leaves a doubt, an order takes it. An entry of the key table that cannot be read is
   of any camera, of anyone and of any time, and goes with the next expiry.
+- *A file that the medium refuses to read* stops what it may concern, and nothing else: an order that has to look
+  inside waits; one that takes all of it, and expiry, take its key. What a hold may keep of it stays as a whole.
 - *The dead bytes* of a partly erased segment stay until the rest of it goes. Nobody can open them.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from camera.picture import Picture
+from camera.vault import positions
 from camera.vault.catalogue import Catalogue, Progress, Segment, untold
 from camera.vault.erasing import Erasing
 from camera.vault.expiring import Expiring
+from camera.vault.marks import packed_marks
 from camera.vault.reach import statement_dies
 from camera.vault.record import Part
 from camera.vault.retention import Expired, Limits
 from camera.vault.scanning import Scanning
 from camera.vault.space import Space
 from camera.vault.standing import Standing, standing
-from camera.vault.survey import Survey
+from camera.vault.survey import Found, Survey
 from camera.vault.tags import Claim, Tag, Tags
 from camera.vault.viewing import Snapshot, Span, Viewing
 from camera.vault.writing import UNSYNCED_BYTES, Writing, captured
@@ -80,7 +84,7 @@ class Vault:
         self._survey = Survey(self._catalogue, tags, time, holds, barrier)
         self._viewing = Viewing(self._survey)
         self._scanning = Scanning(self._survey)
-        self._writing = Writing(self._catalogue, limits.span, random_bytes)
+        self._writing = Writing(self._catalogue, limits, random_bytes)
         self._erasing = Erasing(self._catalogue, self._writing, tags, random_bytes)
         self._expiring = Expiring(self._survey, self._erasing, limits, space or Space(root))
 
@@ -106,7 +110,7 @@ class Vault:
         segment_id, record_id = self._writing.append(camera, moment, picture, tuple(sorted(subjects)))
         if self._writing.appended >= UNSYNCED_BYTES:
             self.flush()
-        return Snapshot((segment_id + record_id).hex(), camera, moment.wall)
+        return Snapshot((segment_id + record_id).hex(), camera, moment.wall, self.limits.of(camera))
 
     def flush(self) -> None:
         """Make all that was appended durable, keys first."""
@@ -153,6 +157,7 @@ class Vault:
     def erase(self, scope: Scope, before: datetime) -> Erasure:
         found, by = 0, Counter[str]()
         kept: Counter[tuple[str, datetime]] = Counter()
+        marked: dict[bytes, Sequence[bytes] | None] = {}
         holding = self._survey.holding
 
         def doomed(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
@@ -165,6 +170,9 @@ class Vault:
                 for hold, held in self._survey.held(one.segment) if holding else ():
                     kept[hold.reason.value, hold.until] += (dying & held).bit_count()
                     dying &= ~held
+                if scope.subjects and dying and not one.by[0]:
+                    # Nothing in the file will say that these were meant: the tags and claims die with them.
+                    marked[one.segment.id] = _those(dying, one)
                 if dying:
                     yield one.segment, dying
 
@@ -177,11 +185,17 @@ class Vault:
         exemptions = tuple(
             Exemption(reason=reason, count=count, due=until) for (reason, until), count in sorted(kept.items()) if count
         )
-        ways = dict(by) if scope.subjects else {}
-        return Erasure(found, found - kept.total(), kept.total(), by=ways, exemptions=exemptions)
+        return Erasure(
+            found,
+            found - kept.total(),
+            kept.total(),
+            by=dict(by),
+            exemptions=exemptions,
+            marks=packed_marks(marked),
+        )
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
-        return self._scanning.scan(scope, before)
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
+        return self._scanning.scan(scope, before, marks)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         return self._viewing.export(scope)
@@ -204,6 +218,11 @@ class Vault:
         """
         return self._expiring.expire()
 
+    @property
+    def pause(self) -> timedelta:
+        """How soon the next `expire` has to come, so that nothing is late."""
+        return self._expiring.pause
+
     def reclaim(self, at_most: int = RECLAIM_AT_ONCE) -> int:
         """Unlink at most so many dead files; returns how many. 0: there are none."""
         return self._expiring.reclaim(at_most)
@@ -224,3 +243,11 @@ class Vault:
         claimed = (claim.person for claim in self._tags.claims(camera) if claim.start <= at < claim.end)
         item = Item("", RecordClass.SNAPSHOT, at, camera=camera, subjects=subjects.union(claimed))
         return self._barrier.admits(item)
+
+
+def _those(dying: int, found: Found) -> Sequence[bytes] | None:
+    """The record ids of what dies; None where all of the segment does, as where its page is lost."""
+    count = found.segment.count
+    if dying == positions.every(count) or len(found.ids) < count:
+        return None
+    return positions.chosen(dying, found.ids)

@@ -3,14 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from camera.vault import positions
 from camera.vault.catalogue import Segment
+from camera.vault.file import FileUnreadable
 from camera.vault.metadata import ID_BYTES, SegmentInfo
 from camera.vault.pictures import Pictures
 from camera.vault.record import Part
+from camera.vault.retention import LIMIT
 from camera.vault.survey import Survey
 from privacy.records import Item, Scope
 
@@ -25,6 +27,8 @@ class Snapshot:
     """Segment id ‖ record id, 64 hex digits."""
     camera: str
     at: datetime
+    limit: timedelta = LIMIT
+    """The one that it was stored under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Span:
     oldest: datetime
     """When the first picture of its oldest segment was captured: by this they go."""
     newest: datetime
+    due: datetime
+    """When the first goes, by the limits that they were stored under."""
+    limit: timedelta
+    """The longest of these."""
 
 
 class Viewing:
@@ -54,8 +62,11 @@ class Viewing:
         for info, segment in sorted(shown, key=lambda one: one[0].until, reverse=True):
             if len(best) == limit and (not best or best[-1].at >= info.until):
                 break
-            with self._survey.opened(segment) as pictures:
-                best += self._latest(info, pictures, limit)
+            try:
+                with self._survey.opened(segment) as pictures:
+                    best += self._latest(info, pictures, limit)
+            except FileUnreadable as error:
+                self._survey.catalogue.tell_unread(segment, error)
             best = sorted(best, key=lambda shot: (shot.at, shot.id), reverse=True)[:limit]
         return best
 
@@ -63,13 +74,24 @@ class Viewing:
         """What is kept, by camera: also of cameras that are configured no more."""
         counts: dict[str, int] = {}
         oldest: dict[str, datetime] = {}
+        due: dict[str, datetime] = {}
+        limits: dict[str, timedelta] = {}
         for info, segment in self._dated():
             if count := segment.count - self._survey.hidden(segment).bit_count():
                 counts[info.camera] = counts.get(info.camera, 0) + count
-                oldest[info.camera] = min(oldest.get(info.camera, info.moment.wall), info.moment.wall)
+                first = info.moment.wall
+                oldest[info.camera] = min(oldest.get(info.camera, first), first)
+                due[info.camera] = min(due.get(info.camera, first + info.limit), first + info.limit)
+                limits[info.camera] = max(limits.get(info.camera, info.limit), info.limit)
         newest = {camera: self.newest(camera, 1) for camera in counts}
         return {
-            camera: Span(count, oldest[camera], newest[camera][0].at if newest[camera] else oldest[camera])
+            camera: Span(
+                count,
+                oldest[camera],
+                newest[camera][0].at if newest[camera] else oldest[camera],
+                due[camera],
+                limits[camera],
+            )
             for camera, count in counts.items()
         }
 
@@ -118,7 +140,7 @@ class Viewing:
                 return
             if not hidden & positions.at([position]) and (metadata := pictures.metadata(position)):
                 at = pictures.captured(position) or metadata.at
-                yield Snapshot((pictures.segment.id + pictures.ids[position]).hex(), info.camera, at)
+                yield Snapshot((pictures.segment.id + pictures.ids[position]).hex(), info.camera, at, info.limit)
                 limit -= 1
 
 

@@ -1,6 +1,6 @@
 """Appending pictures: the open segment of each camera, and how much a power cut can take."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,7 +11,8 @@ from camera.picture import Picture
 from camera.vault.catalogue import Catalogue, Segment
 from camera.vault.file import HEAD_BYTES
 from camera.vault.metadata import ID_BYTES, KIND, PictureMetadata, SegmentInfo
-from camera.vault.picture_keys import picture_key
+from camera.vault.picture_keys import PictureKeys
+from camera.vault.retention import Limits
 from camera.vault.segment import SegmentWriter
 from privacy.errors import StoreBroken
 from privacy.moment import Moment
@@ -31,6 +32,7 @@ class _Open:
     info: SegmentInfo
     last: datetime
     """When the last picture was captured."""
+    keys: PictureKeys
     writer: SegmentWriter | None = None
     """None as long as the file could not be made."""
 
@@ -49,16 +51,17 @@ class Writing:
         StoreBroken: the medium refused.
     """
 
-    def __init__(self, catalogue: Catalogue, span: Callable[[str], timedelta], random_bytes: RandomBytes) -> None:
-        """`span` is how long the segments of a camera are."""
+    def __init__(self, catalogue: Catalogue, limits: Limits, random_bytes: RandomBytes) -> None:
         self._catalogue = catalogue
-        self._span = span
+        self._limits = limits
         self._random_bytes = random_bytes
         self._open: dict[str, _Open] = {}
         self.appended = 0
         """Bytes of pictures since the last flush: never less than `unsynced`, and known without asking each writer."""
         self._retired: set[bytes] = set()
         """Segments that nothing is appended to any more, and that are not yet durable and in the index."""
+        self._unnamed: set[bytes] = set()
+        """Segments whose files are new: their folder is not synced since."""
 
     def append(self, camera: str, moment: Moment, picture: Picture, subjects: tuple[str, ...]) -> tuple[bytes, bytes]:
         """Seal and write a picture that was captured at `moment`; returns segment id and record id."""
@@ -71,8 +74,9 @@ class Writing:
             current.writer = self._file(current.segment)
         record_id = self._random_bytes(ID_BYTES)
         metadata = PictureMetadata.of(at, picture.width, picture.height, subjects).to_bytes()
-        key = picture_key(current.segment.entry.key, record_id)
-        placed = current.writer.append(key, record_id, metadata, picture.thumbnail, picture.image)
+        placed = current.writer.append(
+            current.keys.of(record_id), record_id, metadata, picture.thumbnail, picture.image
+        )
         length = placed.end - placed.offset
         self._catalogue.bytes += length
         self.appended += length
@@ -99,9 +103,13 @@ class Writing:
                 writer.close()
                 continue
             try:
-                self.sync(segment_id)
+                self._sync_pictures(segment_id)
             except StoreBroken as error:
                 refused = error
+        try:
+            self._sync_names()
+        except StoreBroken as error:
+            refused = error
         self.appended = 0
         if refused:
             raise refused
@@ -116,18 +124,11 @@ class Writing:
         for camera in [camera for camera, current in self._open.items() if current.segment.id in segments]:
             self._retire(camera)
 
-    def sync(self, segment_id: bytes) -> None:
-        """Make the pictures of one segment durable, if they are not. If that fails, it takes no more of them."""
-        writer = self._catalogue.writers.get(segment_id)
-        if writer is None:
-            return
-        try:
-            writer.sync()
-        except StoreBroken:
-            self.retire({segment_id})
-            del self._catalogue.writers[segment_id]  # what of it is on the medium, its file will say
-            writer.close()
-            raise
+    def sync(self, segments: Iterable[bytes]) -> None:
+        """Make the pictures of these durable, if they are not. Where that fails, a segment takes no more of them."""
+        for segment_id in segments:
+            self._sync_pictures(segment_id)
+        self._sync_names()
 
     def close(self) -> None:
         """Append no more to any segment, and make all of it durable."""
@@ -135,15 +136,49 @@ class Writing:
             self._retire(camera)
         self.flush()
 
+    def _sync_pictures(self, segment_id: bytes) -> None:
+        writer = self._catalogue.writers.get(segment_id)
+        if writer is None:
+            return
+        if segment_id in self._retired:
+            before = writer.size
+            writer.finish()
+            self._catalogue.bytes += writer.size - before
+        try:
+            writer.sync()
+        except StoreBroken:
+            self._give_up({segment_id})
+            raise
+
+    def _sync_names(self) -> None:
+        """One sync for all files that are new. If it fails, none of them takes more pictures."""
+        if not self._unnamed:
+            return
+        try:
+            self._catalogue.segments.sync()
+        except StoreBroken:
+            self._give_up(self._unnamed)
+            raise
+        finally:
+            self._unnamed = set()
+
+    def _give_up(self, segments: set[bytes]) -> None:
+        """What of these is on the medium, their files will say."""
+        self.retire(segments)
+        for segment_id in segments:
+            if writer := self._catalogue.writers.pop(segment_id, None):
+                writer.close()
+
     def _begun(self, camera: str, moment: Moment, subjects: tuple[str, ...]) -> _Open:
-        until = _end_of(moment.wall, self._span(camera))
-        info = SegmentInfo(camera, subjects, moment, until)
+        until = _end_of(moment.wall, self._limits.span(camera))
+        info = SegmentInfo(camera, subjects, moment, until, keep=self._limits.of(camera).total_seconds())
         entry = self._catalogue.ring.add(KIND, info.to_bytes())
-        return _Open(self._catalogue.born(entry, info), info, moment.wall)
+        return _Open(self._catalogue.born(entry, info), info, moment.wall, PictureKeys(entry.key))
 
     def _file(self, segment: Segment) -> SegmentWriter:
         writer = SegmentWriter.create(self._catalogue.segments.path, segment.id, self._catalogue.ring.cipher)
         self._catalogue.writers[segment.id] = writer
+        self._unnamed.add(segment.id)
         self._catalogue.bytes += HEAD_BYTES
         self.appended += HEAD_BYTES
         return writer

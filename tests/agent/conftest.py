@@ -126,7 +126,7 @@ class ApiHouse:
         )
         receipt = msgspec.structs.replace(receipt, jws=_unsigned(receipt))
         self.set(receipts=(receipt, *self._state.receipts)[:20])
-        entry = {name: getattr(receipt, name) for name in AuditEntry.__struct_fields__}
+        entry = {name: getattr(receipt, name) for name in AuditEntry.__struct_fields__ if hasattr(receipt, name)}
         self.audit_entries = (*self.audit_entries, AuditEntry(**entry))
 
     async def command(self, device: str, body: CommandBody, actor: str) -> OutcomeView:

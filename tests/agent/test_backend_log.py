@@ -157,6 +157,18 @@ def test_no_more_is_asked_for_than_fits(backend: Backend, gateway: Gateway) -> N
     assert backend.ledger.greet(backend.keeper, gateway.hello()).lacking == tuple(range(MOST_LACKING))
 
 
+def test_what_has_expired_there_is_not_asked_for(backend: Backend, gateway: Gateway) -> None:
+    """Or a backend that has lost its folder would ask for those for ever, and never come to the others."""
+    receipts = gateway.issue(MOST_LACKING + 10)
+    hello = msgspec.structs.replace(gateway.hello(), first=MOST_LACKING + 5)
+    greeting = backend.ledger.greet(backend.keeper, hello)
+    assert greeting.lacking == tuple(range(MOST_LACKING + 5, MOST_LACKING + 10))
+    assert greeting.missing == MOST_LACKING + 10
+    assert backend.take(*receipts[-5:]) == [None] * 5
+    again = msgspec.structs.replace(gateway.hello(), first=MOST_LACKING + 5)
+    assert backend.ledger.greet(backend.keeper, again).lacking == ()
+
+
 def test_what_was_acknowledged_and_is_lost_here_is_said_and_asked_for(backend: Backend, gateway: Gateway) -> None:
     receipts = gateway.issue(4)
     backend.take(*receipts[:3])

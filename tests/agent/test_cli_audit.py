@@ -16,7 +16,7 @@ from privacy.audit import position
 from privacy.checkpoint import Checkpoint, sign_checkpoint
 from privacy.clock import SystemClock
 from privacy.merkle import Tree
-from privacy.receipts import LogPosition, OrderReference, Receipt, sign_receipt
+from privacy.receipts import LogPosition, OrderReference, Receipt, leaf_of, sign_receipt
 from privacy.signing import SigningKey
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,6 +70,61 @@ async def test_the_log_is_shown_and_checked_with_the_public_key(
     assert "entry 1 does not follow" in err
     code, out, _ = await run("verify", "--key", str(public), "--json")
     assert (code, json.loads(out)["valid"]) == (1, False)
+
+
+async def test_what_has_expired_is_said_in_a_line_and_the_rest_still_verifies(
+    api_house: Any, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = SigningKey.generate()
+    public = tmp_path / "public.jwk"
+    public.write_text(json.dumps(key.public_jwk()))
+    whole = entries(key, 5)
+    log = position([entry.jws for entry in whole])
+    api_house.signed_checkpoint = sign_checkpoint(key, Checkpoint(iss="gw-1/1", at=AT, log=log))
+    leaves = [AuditEntry(kind="expired", leaf=leaf_of(entry.jws).hex()) for entry in whole[:2]]
+    api_house.audit_entries = (*leaves, *whole[2:])
+    asked = ("--socket", str(socket))
+    said = "2 of them have expired: they are no longer here, and their places in the log still count"
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        code = await asyncio.to_thread(carry_out, [*arguments, *asked])
+        return code, *capsys.readouterr()
+
+    (tmp_path / "early.jws").write_text(
+        sign_checkpoint(key, Checkpoint(iss="gw-1/1", at=AT, log=position_of(whole, 1)))
+    )
+    verify = ("audit", "verify", "--key", str(public), "--since", str(tmp_path / "early.jws"))
+    code, out, _ = await run(*verify)
+    assert (code, out.splitlines()) == (0, ["genuine and whole: 5 entries, grown out of that checkpoint", said])
+    assert json.loads((await run(*verify, "--json"))[1]) == {"valid": True, "entries": 5, "expired": 2}
+    code, out, _ = await run("audit", "show")
+    assert (code, out.splitlines()[1]) == (0, "0\t-\t-\t-\texpired")
+    code, out, _ = await run("receipt", "list")
+    assert code == 0
+    assert "o-0" not in out
+    assert out.splitlines()[-1].startswith("2 more have expired")
+    for asking in (("audit", "prove", "o-0"), ("receipt", "show", "o-0", "--kind", "erased")):
+        code, out, err = await run(*asking)
+        assert (code, out) == (2, "")
+        assert "if it is one of the 2 that have expired, its place in the log still counts" in err
+        assert "Traceback" not in err
+    (tmp_path / "receipt.jws").write_text(whole[0].jws + "\n")
+    code, proof, _ = await run("audit", "prove", "o-0", "--receipt", str(tmp_path / "receipt.jws"))
+    assert code == 0
+    (tmp_path / "proof.json").write_text(proof)
+    check = ("receipt", "verify", str(tmp_path / "receipt.jws"), "--key", str(public))
+    code = await asyncio.to_thread(carry_out, [*check, "--proof", str(tmp_path / "proof.json")])
+    assert code == 0
+    assert "it is in the log of 5 entries" in capsys.readouterr().out
+    code, proof, _ = await run("audit", "prove", "o-3", "--kind", "erased")
+    assert code == 0
+    api_house.audit_entries = (leaves[1], leaves[0], *whole[2:])
+    code, _, err = await run("audit", "verify", "--key", str(public))
+    assert (code, "entry 2 does not follow" in err) == (1, True)
+
+
+def position_of(log: tuple[AuditEntry, ...], size: int) -> LogPosition:
+    return position([entry.jws for entry in log[:size]])
 
 
 async def test_a_receipt_is_proved_to_be_in_the_log_and_the_log_to_have_grown(

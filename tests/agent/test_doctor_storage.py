@@ -1,5 +1,6 @@
 """The doctor over a real state directory that somebody has damaged: what is wrong, and what mends it."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -270,6 +271,20 @@ class TestPictures:
         assert "reads all 2 segments" in found
         (ground.state / "vault/index").write_bytes(b"something else")
         assert name(ground.wrong()) == [("vault index", "warn")]
+
+    def test_a_segment_that_the_medium_refuses(self, ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+        refused, *_ = ground.segments
+        real = os.open
+
+        def refuse(path: Any, *how: Any, **more: Any) -> int:
+            if Path(path) == refused:
+                raise OSError(errno.EIO, "Input/output error")
+            return real(path, *how, **more)
+
+        monkeypatch.setattr(os, "open", refuse)
+        [(check, verdict, found)] = ground.wrong()
+        assert (check, verdict) == ("vault", "fail")
+        assert "1 segments cannot be read" in found
 
     def test_an_index_that_is_damaged_inside(self, ground: Ground) -> None:
         index = ground.state / "vault/index"

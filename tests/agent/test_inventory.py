@@ -1,5 +1,6 @@
 """What is kept against its limit: the sums, and over a real house whose items are let live past theirs."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from agent.config.model import Camera
+from agent.config.model import Camera, Config
+from agent.doctor.keys import Ring
+from agent.doctor.vault import limits
 from agent.inventory import GRACE, Kept, inventory, words
 from privacy import entries
 from privacy.hold import Actor, Reason, Role
@@ -178,6 +181,75 @@ class TestARealHouse:
             assert found["receipt"].oldest is not None
             assert (found["receipt"].tier, found["snapshot"].tier) == ("C", "B")
 
+    async def test_pictures_of_a_removed_camera_are_judged_by_the_limit_it_had(
+        self, tmp_path: Path, clock: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async with serving(tmp_path, clock, FRONT) as house:
+            house.keep()
+            config = house.agent._config
+        now = clock.now() + timedelta(hours=2)
+        gone = Config(version=1, gateway=config.gateway, api=config.api, discovery=config.discovery)
+        found = list(limits(gone, Ring(gone, at_rest=True), now))
+        assert [(check.name, check.verdict) for check in found] == [("limit of snapshot", "fail")]
+        async with serving(tmp_path, clock) as house:
+            row = (await rows(house))["snapshot"]
+            assert row.limit == "1 hour to 7 days, by camera"
+            assert (row.overdue, row.next_to_go) == (False, NOW + HOUR)
+            house.agent._watched._mirror = house.agent._watched._look()
+            [camera] = house.agent._watched.view()
+            assert (camera.keep_seconds, camera.next_to_go) == (3600, NOW + HOUR)
+            [shot] = house.agent._watched.snapshots()
+            assert shot.goes == NOW + HOUR
+            clock.move(minutes=62)
+            assert (await rows(house))["snapshot"].overdue
+            assert await house.run("inventory") == 1
+            assert await house.run("doctor") == 1
+            assert "is past 1 hour to 7 days, by camera" in capsys.readouterr().out
+            assert 'portvakt_records_overdue{class="snapshot"} 1.0' in await house.house.metrics()
+            house.storage.vault.expire()
+            assert not (await rows(house))["snapshot"].overdue
+
+    async def test_an_order_that_waits_for_a_hold_is_named(
+        self, tmp_path: Path, clock: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        async with serving(tmp_path, clock, FRONT) as house:
+            house.keep()
+            house.keep("garden")
+            hold = house.storage.holds.place(Reason.POLICE_REPORT, Scope(cameras=("front",)), OWNER)
+            order = (await house.house.erase(Scope(cameras=("front",)), "page")).order
+            other = (await house.house.erase(Scope(cameras=("garden",)), "page")).order
+            assert (await rows(house))["order_journal"].waiting == (), "nobody knows yet whether it has to"
+            await house.agent._eraser.finish()
+            [waiting] = (await rows(house))["order_journal"].waiting
+            assert (waiting.order, waiting.left, waiting.until) == (order, 1, hold.until)
+            assert await house.run("inventory") == 0
+            told = capsys.readouterr().out
+            assert f"order {order} waits until {hold.until:%Y-%m-%d}" in told
+            assert "1 records are held" in told
+            assert other not in told
+            await house.run("doctor")
+            assert f"ok\torder {order}\twaits until {hold.until:%Y-%m-%d %H:%M} UTC" in capsys.readouterr().out
+            house.storage.holds.release(hold.id, OWNER)
+            assert (await rows(house))["order_journal"].waiting == ()
+
+    async def test_the_journal_is_as_old_as_its_first_verified_receipt(self, tmp_path: Path, clock: Any) -> None:
+        async with serving(tmp_path, clock, FRONT) as house:
+            clock.move(seconds=1)
+            await house.house.erase(Scope(cameras=("front",)), "page")
+            assert (await rows(house))["receipt"].oldest is None
+            await house.agent._eraser.finish()
+            for name in ("receipt", "order_journal"):
+                row = (await rows(house))[name]
+                assert (row.oldest, row.next_to_go) == (NOW + timedelta(seconds=1), NOW + 1095 * DAY + timedelta(0, 1))
+            clock.move(days=1095, minutes=2)
+            assert (await rows(house))["receipt"].overdue
+            assert await house.run("inventory") == 1
+            await expired(house)
+            found = await rows(house)
+            assert (found["receipt"].count, found["order_journal"].count, found["receipt"].oldest) == (0, 0, None)
+            assert [entry.kind for entry in await house.house.audit()] == ["expired", "expired"]
+            assert await house.house.metrics()
+
     async def test_of_several_systems_the_shortest_limit_counts(self, tmp_path: Path, clock: Any) -> None:
         async with serving(tmp_path, clock, FRONT, systems=("smart_home", "pocket", "safemate_pro")) as house:
             several = {one.record_class: one for one in (await house.house.inventory())}
@@ -196,6 +268,15 @@ class TestARealHouse:
 
 async def rows(house: ServedHouse) -> dict[str, Any]:
     return {row.record_class: row for row in await house.house.inventory()}
+
+
+async def expired(house: ServedHouse) -> None:
+    """One run of the loop that has orders and receipts go."""
+    loop = asyncio.create_task(house.agent._keep_journal_limit())
+    while list(house.storage.journal.receipts()):
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    loop.cancel()
 
 
 async def logged(house: ServedHouse) -> None:

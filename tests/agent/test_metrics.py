@@ -76,6 +76,15 @@ def test_what_prometheus_reads(state: State) -> None:
         0,
     )
     assert found["portvakt_receipts_unacknowledged", ""] == 2
+    assert (found["portvakt_records_overdue", "snapshot"], found["portvakt_records_overdue", "op_log"]) == (0, 0)
+
+
+def test_what_lives_past_its_limit_is_seen_and_what_has_expired_is_nobodys_to_confirm(state: State) -> None:
+    late = [Kept(RecordClass.SNAPSHOT, Tier.UNLINKED, 3, NOW - timedelta(hours=2), due=NOW - timedelta(hours=1))]
+    gone = [AuditEntry(kind="expired", leaf="0" * 64)]
+    found = samples(exposed(state, rows=inventory([late], policies(), NOW), receipts=gone))
+    assert found["portvakt_records_overdue", "snapshot"] == 1
+    assert found["portvakt_receipts_unacknowledged", ""] == 0
 
 
 def test_types_are_said(state: State) -> None:

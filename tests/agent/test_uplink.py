@@ -204,3 +204,22 @@ async def test_hello_names_the_head_of_the_log_and_its_places_can_be_asked_for(b
     assert first.id != second.id, "each saying has an id of its own"
     places = await bench.uplink.receipts_at({1, 2, 9})
     assert [(receipt.order, receipt.kind) for receipt in places] == [(f"{ORDER}1", "verified"), (f"{ORDER}2", "erased")]
+
+
+async def test_what_has_expired_is_sent_no_more_and_the_others_keep_their_places(bench: Bench, ground: Any) -> None:
+    await bench.uplink.order(bench.order(1), retained=False)
+    await bench.eraser.finish()
+    assert (await bench.uplink.hello()).first == 0
+    bench.clock.move(days=30)
+    await bench.uplink.order(bench.order(2), retained=False)
+    await bench.eraser.finish()
+    assert bench.journal.expire(ground.time, timedelta(days=30), timedelta()) == 2
+    hello = await bench.uplink.hello()
+    assert (hello.first, hello.receipts, hello.log.size, hello.last_sequences) == (2, 2, 4, {"cloud": 2})
+    assert await bench.uplink.receipts_at({0, 1}) == []
+    assert [one.kind for one in await bench.uplink.receipts_at({0, 2})] == ["erased"]
+    assert [one.order for one in await bench.uplink.receipts_due()] == [f"{ORDER}2"] * 2
+    assert await bench.uplink.receipts_of(f"{ORDER}1") == []
+    bench.clock.move(days=30)
+    assert bench.journal.expire(ground.time, timedelta(days=30), timedelta()) == 2
+    assert (await bench.uplink.hello()).first == 4

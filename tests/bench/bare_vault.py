@@ -4,21 +4,22 @@ import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from camera.picture import Picture
-from camera.vault.picture_keys import picture_keys
+from camera.vault.picture_keys import PictureKeys
 from camera.vault.writing import UNSYNCED_BYTES
 from privacy.cpu import quick_cipher
 from privacy.seal import Seal
 
 SLOT_BYTES, SLOT_STRIDE = 68 * 1024, 128 * 1024
 HEADER = struct.Struct(">4s16s4I")
+RECORD_MAGIC = b"PVSR"
 FILE_HEAD_BYTES = 28
 
-Survivors = Mapping[bytes, tuple[bytes, Sequence[bytes]]]
-"""By segment id, its key and the record ids that survive in it."""
+Survivors = Mapping[bytes, tuple[bytes, bytes]]
+"""By segment id, its key and the record ids that survive in it, one after the other."""
 
 
 def plain_files(folder: Path, pictures: int, shot: Picture) -> None:
@@ -75,7 +76,9 @@ def walk(segments: Iterable[Path]) -> int:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_RANDOM)
             size, at = os.fstat(handle).st_size, FILE_HEAD_BYTES
             while at < size:
-                _, _, metadata, thumbnail, image, _ = HEADER.unpack(os.pread(handle, HEADER.size, at))
+                magic, _, metadata, thumbnail, image, _ = HEADER.unpack(os.pread(handle, HEADER.size, at))
+                if magic != RECORD_MAGIC:
+                    break  # the footer
                 at += HEADER.size + metadata + thumbnail + image
                 records += 1
         finally:
@@ -87,7 +90,7 @@ def sealed_pages(survivors: Survivors) -> bytes:
     """The pages of all `survivors`: their keys derived and sealed."""
     cipher = quick_cipher()
     return b"".join(
-        Seal(os.urandom(32), os.urandom, cipher).close(b"".join((*ids, *picture_keys(key, ids))), segment_id)
+        Seal(os.urandom(32), os.urandom, cipher).close(b"".join((ids, *PictureKeys(key).halves(ids))), segment_id)
         for segment_id, (key, ids) in survivors.items()
     )
 

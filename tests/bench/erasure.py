@@ -176,7 +176,7 @@ def _erase(kept: Kept, scope: Scope) -> tuple[float, int]:
 
 def _tagged(erasable: _Erasable, size: int, cameras: int) -> Survivors:
     """Fill a vault with a week, and tag a person on every tenth picture of each camera; returns the others."""
-    others: dict[bytes, tuple[bytes, list[bytes]]] = {}
+    others: dict[bytes, list[bytes]] = {}
     theirs: list[str] = []
     with no_syncs(), erasable.opened() as kept:
         for number, shot in enumerate(stored(kept, size, cameras, small_picture(), WEEK * cameras / size)):
@@ -184,12 +184,12 @@ def _tagged(erasable: _Erasable, size: int, cameras: int) -> Survivors:
                 theirs.append(shot)
             else:
                 identity = bytes.fromhex(shot)
-                others.setdefault(identity[:ID_BYTES], (os.urandom(32), []))[1].append(identity[ID_BYTES:])
+                others.setdefault(identity[:ID_BYTES], []).append(identity[ID_BYTES:])
         kept.vault.flush()
         for first in range(0, len(theirs), TAGGED_AT_ONCE):
             kept.vault.tag(PERSON, theirs[first : first + TAGGED_AT_ONCE])
         kept.clock.passed += INTERVAL
-    return others
+    return {segment_id: (os.urandom(32), b"".join(ids)) for segment_id, ids in others.items()}
 
 
 async def _find_delete(folder: Path, files: int) -> float:

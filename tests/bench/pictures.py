@@ -100,13 +100,15 @@ def camera(number: int) -> str:
 
 def stored(kept: Kept, pictures: int, cameras: int, shot: Picture, interval: timedelta = INTERVAL) -> Iterator[str]:
     """Store `pictures`, each camera one in `interval`, and yield their ids."""
-    for number in range(pictures):
-        snapshot = kept.vault.append(camera(number % cameras), kept.time.now(), shot)
-        if snapshot is None:
-            raise Unmeasurable("a picture was refused that no order reaches")
-        yield snapshot.id
-        if number % cameras == cameras - 1:
-            kept.clock.passed += interval
+    names = [camera(number) for number in range(cameras)]
+    for first in range(0, pictures, cameras):
+        now = kept.time.now()
+        for name in names[: pictures - first]:
+            snapshot = kept.vault.append(name, now, shot)
+            if snapshot is None:
+                raise Unmeasurable("a picture was refused that no order reaches")
+            yield snapshot.id
+        kept.clock.passed += interval
 
 
 def fill(kept: Kept, pictures: int, cameras: int, shot: Picture) -> None:

@@ -20,10 +20,10 @@ from camera.vault.vault import Vault
 from privacy.hold import Actor, Hold, Reason, Role
 from privacy.holds import Holds
 from privacy.keyring import KeyRing
-from privacy.keystore.contract import Held, Slot
-from privacy.records import Scope, Tier
+from privacy.records import Scope
 from privacy.store import Barrier
 from privacy.timekeeping import TimeKeeper, Witness
+from tests.suites.memory_slots import MemorySlots
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FUTURE = NOON + timedelta(days=300)
@@ -65,26 +65,6 @@ class SetClock:
         """Time passes, for both."""
         self.wall += timedelta(**step)
         self.ticks += timedelta(**step).total_seconds()
-
-
-class MemorySlots:
-    """A root in memory."""
-
-    tier = Tier.HARDWARE_SLOT
-    secret_bytes = 32
-    where = "two slots in memory"
-
-    def __init__(self) -> None:
-        self.held: dict[int, Held | None] = {}
-
-    def read(self, slot: Slot) -> Held | None:
-        return self.held.get(slot)
-
-    def write(self, slot: Slot, held: Held) -> None:
-        self.held[slot] = held
-
-    def destroy(self, slot: Slot) -> None:
-        self.held[slot] = None
 
 
 @dataclass

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from camera import expiry
 from camera.expiry import FLUSH_SECONDS, keep_durable, keep_limits
+from camera.vault.metadata import KIND, SegmentInfo
 from camera.vault.retention import LIMIT, Expired, Limits, Reason
 from privacy.errors import StoreBroken
 from privacy.records import Scope
@@ -56,6 +58,82 @@ def test_each_by_its_own_limit(make_box: Any) -> None:
     box.keep("garden")
     box.clock.pass_by(days=1)
     assert [one.camera for one in box.vault.expire()] == ["front"]
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_camera_that_is_removed_keeps_its_own_limit(make_box: Any, *, part: bool) -> None:
+    box = make_box(limits=Limits(cameras={"front": timedelta(hours=12)}))
+    box.keep()
+    box.clock.pass_by(minutes=10)
+    box.keep()
+    other = box.keep("garden")
+    if part:
+        box.vault.erase(Scope(cameras=("front",), end=NOON + timedelta(minutes=5)), FUTURE)
+    box.limits = Limits()
+    box.restart()
+    assert box.vault.spans()["front"].limit == timedelta(hours=12)
+    assert box.vault.newest("front", 1)[0].limit == timedelta(hours=12)
+    begun = NOON + timedelta(minutes=10 * part)
+    assert box.vault.spans()["front"].due == begun + timedelta(hours=12)
+    assert box.vault.standing().due == begun + timedelta(hours=12)
+    assert box.vault.standing().limits == {timedelta(hours=12), LIMIT}
+    assert box.vault.expire() == []
+    assert box.vault.pause == timedelta(minutes=30)
+    box.clock.pass_by(seconds=(begun - box.clock.wall + timedelta(hours=11.5)).total_seconds() - 1)
+    assert box.vault.expire() == [], "nor much earlier"
+    box.clock.pass_by(seconds=1)
+    assert [one.camera for one in box.vault.expire()] == ["front"]
+    assert box.ids() == {other}
+    assert box.vault.pause == HOUR / 2, "what was left was left for that long alone"
+    box.vault.expire()
+    assert box.vault.pause == HOUR
+
+
+def test_a_limit_that_was_raised_gives_nothing_a_longer_life(make_box: Any) -> None:
+    box = make_box(limits=Limits(cameras={"front": timedelta(hours=12)}))
+    box.keep()
+    box.limits = Limits(cameras={"front": timedelta(days=5)})
+    box.restart()
+    young = box.keep()
+    box.clock.pass_by(hours=12)
+    assert pictures(box.vault.expire()) == {Reason.LIMIT: 1}
+    assert box.ids() == {young}
+
+
+def test_a_limit_that_was_lowered_counts_for_what_is_there(make_box: Any) -> None:
+    box = make_box(limits=Limits(cameras={"front": timedelta(days=5)}))
+    box.keep()
+    box.limits = Limits(cameras={"front": timedelta(hours=12)})
+    box.restart()
+    box.clock.pass_by(hours=12)
+    assert pictures(box.vault.expire()) == {Reason.LIMIT: 1}
+
+
+def test_what_an_earlier_version_stored_has_the_promise_and_nothing_has_more(box: Any) -> None:
+    shot = bytes.fromhex(box.keep()[:32])
+    info = SegmentInfo.from_bytes(box.ring.entries(KIND)[shot].info)
+    assert info
+    whole = msgspec.to_builtins(info)
+    assert len(whole) == 7
+    older = msgspec.msgpack.decode(msgspec.msgpack.encode(info), type=list)[:6]
+    assert SegmentInfo.from_bytes(msgspec.msgpack.encode(older)) == info
+    for forged, limit in ((400.0 * 86_400, LIMIT), (float("inf"), LIMIT), (60.0, timedelta(minutes=1))):
+        assert msgspec.structs.replace(info, keep=forged).limit == limit
+    assert SegmentInfo.from_bytes(msgspec.structs.replace(info, keep=0.0).to_bytes()) is None
+
+
+def test_what_is_held_as_a_whole_stays_and_its_short_limit_is_watched(make_box: Any) -> None:
+    """A hold may end before the limit: then that must not be found out an hour late."""
+    box = make_box(limits=Limits(cameras={"front": timedelta(hours=2)}))
+    box.keep()
+    box.hold(cameras=("front",))
+    box.limits = Limits()
+    box.restart()
+    assert box.vault.expire() == []
+    assert box.vault.pause == timedelta(minutes=5)
+    box.clock.pass_by(hours=2)
+    assert box.vault.expire() == []
+    assert box.vault.pause == HOUR
 
 
 def test_a_partly_erased_hour_expires_with_its_page(box: Any) -> None:
@@ -156,6 +234,8 @@ def test_an_entry_that_cannot_be_read_goes(box: Any) -> None:
     record = box.keep()
     with box.ring.change() as change:
         change.inform(bytes.fromhex(record[:32]), b"\xc1")
+    stands = box.vault.standing()
+    assert (stands.count, stands.due, stands.limits) == (1, None, frozenset())
     (told,) = box.vault.expire()
     assert (told.camera, told.reason) == (None, Reason.DOUBT)
 
@@ -190,6 +270,17 @@ async def test_the_first_run_is_at_once_and_nothing_is_late(make_box: Any, monke
     assert sum(counts) == 2
     assert counts.index(1, 1) * 5 <= 120
     assert set(slept) == {4.5}
+
+
+async def test_a_removed_cameras_limit_sets_the_pace(make_box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    box = make_box(limits=Limits(cameras={"front": timedelta(seconds=120)}))
+    box.keep()
+    box.limits = Limits()
+    box.restart()
+    counts, slept = await runs(box, monkeypatch, 27, lambda: box.clock.pass_by(seconds=5))
+    assert counts.index(1) * 5 in {115, 120}
+    assert set(slept) == {4.5, 3240.0}
+    assert slept.index(3240.0) == counts.index(1) + 1, "the run that took the last has left nothing for longer"
 
 
 async def test_flushed_and_reclaimed_for_ever(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:

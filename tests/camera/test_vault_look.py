@@ -1,5 +1,6 @@
 """A look at the vault that changes nothing, and how it stands against its limits."""
 
+import errno
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +74,21 @@ def test_what_cannot_be_listed_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "segments").write_text("x")
     with pytest.raises(StoreBroken, match="cannot list the vault"):
         look_at_vault(tmp_path, lambda: None, at_rest=True)
+
+
+def test_a_file_that_the_medium_refuses_costs_itself_alone(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(box, "front", "back")
+    refused, *_ = (box.state / "vault/segments").iterdir()
+    real = os.open
+
+    def refuse(path: Any, *how: Any) -> int:
+        if Path(path) == refused:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, *how)
+
+    monkeypatch.setattr(os, "open", refuse)
+    seen = look(box, thorough=True)
+    assert (seen.segments, seen.unread, seen.lost, seen.damaged, seen.pictures) == (2, 1, 0, 0, 1)
 
 
 def test_a_file_that_goes_meanwhile_has_no_bytes(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,9 +132,78 @@ def test_another_segment_under_a_name_of_ours(box: Any, caplog: pytest.LogCaptur
     assert len([line for line in caplog.messages if "cannot be read" in line]) == 1
 
 
+def lose_footer(file: Path) -> None:
+    data = file.read_bytes()
+    file.write_bytes(data[: data.rindex(b"PVSF", 0, -4)])
+
+
+def test_where_the_records_lie_is_asked_of_the_footer(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for each segment; one that was never finished is read record by record."""
+    ids = box.keep_hours(2)
+    lose_index(box)
+    walked: list[bytes] = []
+    records = SegmentReader.records
+    monkeypatch.setattr(SegmentReader, "records", lambda self: (walked.append(self.id), records(self))[1])
+    box.start()
+    assert box.progress == [(1, 2), (2, 2)]
+    assert box.ids() == set(ids)
+    assert walked == []
+    lose_index(box)
+    lose_footer(box.file(ids[0]))
+    box.start()
+    assert box.ids() == set(ids)
+    assert {segment.hex() for segment in walked} == {ids[0][:32]}
+
+
+def test_a_torn_footer_is_cut_and_no_picture_with_it(box: Any, caplog: pytest.LogCaptureFixture) -> None:
+    ids = box.keep_hours(1)
+    lose_index(box)
+    file = box.file(ids[0])
+    size = file.stat().st_size
+    os.truncate(file, size - 5)
+    box.start()
+    assert "cut a torn tail" in caplog.text
+    assert box.ids() == set(ids)
+    assert all(box.vault.image(record) for record in ids)
+    assert file.stat().st_size == size - 16 - 36 * len(ids)
+
+
+def test_behind_a_footer_nothing_is_torn_so_a_damaged_last_picture_is_not_cut(box: Any) -> None:
+    ids = box.keep_hours(1)
+    lose_index(box)
+    size = box.file(ids[5]).stat().st_size
+    box.spoil(ids[5])  # its metadata alone
+    box.start()
+    assert box.file(ids[5]).stat().st_size == size
+    assert {shot.id for shot in box.vault.newest(None, 99)} == set(ids[:5])
+    assert box.vault.image(ids[5])
+
+
+def test_a_damaged_header_costs_nothing_where_the_footer_stands(box: Any) -> None:
+    ids = box.keep_hours(1)
+    lose_index(box)
+    box.spoil(ids[2], 2)
+    box.start()
+    assert box.ids() == set(ids)
+    assert all(box.vault.image(record) for record in ids)
+
+
+def test_a_partly_erased_segment_is_found_by_its_footer(box: Any) -> None:
+    ids = box.keep_hours(1)
+    box.vault.erase(Scope(start=NOON + timedelta(minutes=45)), FUTURE)
+    left = box.ids()
+    assert 0 < len(left) < len(ids)
+    lose_index(box)
+    box.start()
+    assert box.ids() == left
+    assert all(box.vault.image(record) for record in left)
+
+
 def test_flipped_bits_cost_their_own_picture(box: Any) -> None:
     ids = box.keep_hours(2)
     lose_index(box)
+    for record in (ids[2], ids[8]):
+        lose_footer(box.file(record))
     box.spoil(ids[2])
     box.spoil(ids[8], 2)
     box.start()

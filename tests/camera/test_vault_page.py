@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from camera.vault.page import NewPage, read_page, write_pages
+from camera.vault.page import NewPage, Page, read_page, write_pages
 from privacy.errors import SealBroken, StoreBroken
 from privacy.seal import Cipher, Seal
 
@@ -20,7 +20,7 @@ def ids(count: int, of: int) -> list[bytes]:
 
 
 def keys(count: int, of: int) -> list[bytes]:
-    return [bytes([of, number]) * 16 for number in range(count)]
+    return [bytes([of, number]) * 8 + bytes([number, of]) * 8 for number in range(count)]
 
 
 def seal(of: int) -> Seal:
@@ -29,7 +29,12 @@ def seal(of: int) -> Seal:
 
 
 def page(of: int, count: int) -> NewPage:
-    return NewPage(bytes([of]) * 16, seal(of), ids(count, of), keys(count, of))
+    return NewPage(bytes([of]) * 16, seal(of), survivors(of, count))
+
+
+def survivors(of: int, count: int) -> Page:
+    halves = [b"".join(key[begin : begin + 16] for key in keys(count, of)) for begin in (0, 16)]
+    return Page(b"".join(ids(count, of)), (halves[0], halves[1]))
 
 
 @pytest.fixture
@@ -54,7 +59,10 @@ def test_each_page_gives_its_keys_back(tmp_path: Path, steps: list[str]) -> None
     assert path.stat().st_mode & 0o777 == 0o600
     for of, ((offset, length), count) in enumerate(zip(placed, counts, strict=True)):
         found = read_page(path, offset, length, bytes([of]) * 16, FILE, seal(of))
-        assert found == dict(zip(ids(count, of), keys(count, of), strict=True))
+        assert len(found) == count
+        assert list(found.record_ids()) == ids(count, of)
+        assert [found.key(record_id) for record_id in ids(count, of)] == keys(count, of)
+        assert found.key(b"another") is None
     assert sum(placed[-1]) == path.stat().st_size
 
 
@@ -62,12 +70,34 @@ def test_the_bytes_are_those_of_the_format(tmp_path: Path) -> None:
     """Written out by hand from FORMAT.md, "Pictures"."""
     ((offset, length),) = write_pages(tmp_path, FILE, CHACHA, [page(7, 2)])
     head = b"PVPG\x01\x02\x00\x00" + FILE
-    plain = b"".join(ids(2, 7)) + b"".join(keys(2, 7))
+    one, two = keys(2, 7)
+    plain = b"".join(ids(2, 7)) + one[:16] + two[:16] + one[16:] + two[16:]
     bound = b"portvakt/v1/page" + FILE + bytes([7]) * 16
     sealed = bytes(12) + CHACHA.aead(bytes([7]) * 32).encrypt(bytes(12), plain, bound)
     raw = (tmp_path / FILE.hex()).read_bytes()
     assert raw == head + zlib.crc32(head).to_bytes(4, "big") + sealed
     assert (offset, length) == (28, len(sealed))
+
+
+def test_an_id_that_begins_within_another_is_no_ones() -> None:
+    whole = survivors(1, 3)
+    within = (whole.ids * 2)[5:21]
+    assert whole.key(within) is None
+    assert whole.key(whole.ids[-8:] + whole.ids[:8]) is None
+    # Of one that lies across two others, and is there itself besides, the right place counts.
+    own = survivors(9, 1).keys
+    shadowed = Page(whole.ids + within, (whole.keys[0] + own[0], whole.keys[1] + own[1]))
+    assert shadowed.key(within) == own[0] + own[1]
+
+
+def test_the_keys_of_some_in_their_order() -> None:
+    whole, records = survivors(1, 5), ids(5, 1)
+    for some in ([], records[1:], records[::-2]):
+        first, second = whole.halves(some)
+        found = [first[n : n + 16] + second[n : n + 16] for n in range(0, len(first), 16)]
+        assert found == [keys(5, 1)[records.index(record)] for record in some]
+    with pytest.raises(KeyError):
+        whole.halves([b"another one's id"])
 
 
 def test_a_page_opens_as_itself_alone(tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ class Street:
         problems += judgement.as_asked(start) + judgement.cut_short(state, self._told, told + start["told"])
         return problems + self._recovered(state, told + start["told"], found)
 
+    def cut_for_persons(self, step: int, befalls: str, variant: str = "") -> list[str]:
+        """The power went at `step` of an order about persons (0: it did not), and came back."""
+        state = self._state()
+        life = self._ask("person", state, step=step, befalls=befalls, variant=variant)
+        problems = judgement.as_asked(life) + judgement.cut_short_for_persons(state)
+        redeliver = ["acknowledged"] not in life["told"]
+        recovery = self._ask("person_again", state, redeliver=redeliver, variant=variant)
+        problems += judgement.started(recovery)
+        if recovery["ended"] == 0:
+            problems += judgement.recovered_for_persons(state, recovery["told"])
+        shutil.rmtree(state)
+        return problems
+
     def begin(self, step: int, befalls: str) -> list[str]:
         """The very first start was interrupted."""
         state = self._state(planted=False)

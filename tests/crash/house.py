@@ -19,7 +19,7 @@ from privacy.errors import StoreBroken
 from privacy.orders import PurgeOrder, sign_order, verify_order
 from privacy.signing import SigningKey, Trust
 from tests.crash.fate import Fate
-from tests.crash.life import ORDERED, HandClock, Request, lived, order_claims
+from tests.crash.life import ORDERED, PERSONS, SCOPE, HandClock, Request, lived, order_claims
 from tests.crash.variants import VARIANTS, Variant
 
 START_AGAIN = 75
@@ -81,11 +81,19 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     key = SigningKey.generate()
     trust = Trust.from_jwks({"keys": [{**key.public_jwk(), "issuer": "cloud"}]})
-    compact = sign_order(key, order_claims())
-    order = verify_order(compact.encode(), audience="gw-1/1", trust=trust, clock=HandClock("A", ORDERED))
+    orders = [
+        verify_order(
+            sign_order(key, order_claims(scope)).encode(),
+            audience="gw-1/1",
+            trust=trust,
+            clock=HandClock("A", ORDERED),
+        )
+        for scope in (SCOPE, PERSONS)
+    ]
     gc.freeze()  # what a child only reads stays shared
     for line in sys.stdin.buffer:
-        answer = _forked(msgspec.json.decode(line, type=Request), order)
+        request = msgspec.json.decode(line, type=Request)
+        answer = _forked(request, orders[request.do.startswith("person")])
         sys.stdout.buffer.write(msgspec.json.encode(answer) + b"\n")
         sys.stdout.buffer.flush()
 

@@ -114,6 +114,44 @@ def recovered(state: Path, told: Sequence[list[Any]], found: dict[str, int]) -> 
     ]
 
 
+def cut_short_for_persons(state: Path) -> list[str]:
+    """What must hold at any moment of the order about persons."""
+    journal = STATE(state).journal()
+    kinds = {line["type"] for line in journal}
+    now, ever = readable(state), readable(state, every=True)
+    problems = [f"{text} is gone, and it is nobody's" for text in _others() - now.keys()]
+    if life.THEIRS - now.keys() and not kinds & {"dying", "closed"}:
+        problems.append("somebody's pictures died, and nobody noted which")
+    issued = {line["kind"] for line in journal if line["type"] == "receipt"}
+    for kind in issued:
+        problems += [f"it is {kind}, and {text} can be read" for text in life.THEIRS & ever.keys()]
+    return problems
+
+
+def recovered_for_persons(state: Path, told: Sequence[list[Any]]) -> list[str]:
+    """What must hold once that order is finished; both receipts are those of a life that nothing befell."""
+    if not words(told, "receipts"):
+        return [f"the order is not carried out: {words(told, 'broken')[-1:]}"]
+    ever = readable(state, every=True)
+    problems = [f"{text} can be read still" for text in life.THEIRS & ever.keys()]
+    problems += [f"{text} is lost" for text in _others() - readable(state).keys()]
+    ((jws, public_jwk),) = words(told, "receipts")[-1:]
+    erased, verified = verify_log(jws, public_jwk)
+    said = [{line.store: (line.found, line.left, line.by) for line in one.stores} for one in (erased, verified)]
+    for pictures, by in zip((one["snapshots"] for one in said), (life.BY, {}), strict=True):
+        if pictures != (len(life.THEIRS), 0, by):
+            problems.append(f"a receipt says {pictures}, not {len(life.THEIRS)} by {by}")
+    lines = Counter(line["type"] for line in STATE(state).journal())
+    if lines["closed"] != 1 or lines["intent"] or lines["found"] or lines["dying"]:
+        problems.append(f"the order is not closed: {lines}")
+    return problems
+
+
+def _others() -> set[str]:
+    pictures = {text for _, _, text in life.PICTURES}
+    return pictures - life.THEIRS
+
+
 def readable(state: Path, *, every: bool = False) -> Counter[str]:
     """Everything that the page on the format lets one read; `every`: also by a slot or a table that counts no more."""
     read = STATE(state, every=every)

@@ -30,11 +30,18 @@ CUT = {
     "never syncs the logs": ("lost", "write keys/table"),
     "never syncs folders of logs": ("lost", COMMIT),
 }
+OF_PERSONS = {
+    # As `CUT`; some need none.
+    "takes what was said of pictures, and leaves them": None,
+    "the same, and scans without marks": None,
+    "notes nothing of the dying": ("lost", COMMIT),
+    "notes the dying once they are dead": ("before", "keys/slots"),
+}
 TWICE = {"copies the table before the old slot is destroyed"}
 
 
 def test_every_variant_is_tried() -> None:
-    assert UNCUT | CUT.keys() | TWICE == VARIANTS.keys()
+    assert UNCUT | CUT.keys() | OF_PERSONS.keys() | TWICE == VARIANTS.keys()
 
 
 @pytest.mark.parametrize("variant", sorted(UNCUT))
@@ -48,6 +55,20 @@ def test_a_house_that_is_wrong_is_caught_by_a_cut(street: Any, variant: str) -> 
     assert street.uncut(variant=variant) == [], "a cut is not needed to catch it"
     steps = street.deaths(befalls, at, variant=variant)
     assert any(street.cut(step, befalls, variant) for step in steps)
+
+
+@pytest.mark.parametrize("variant", sorted(OF_PERSONS))
+def test_a_house_that_is_wrong_about_persons_is_caught(street: Any, variant: str) -> None:
+    if cut := OF_PERSONS[variant]:
+        befalls, at = cut
+        steps = street.deaths(befalls, at, do="person", variant=variant)
+        assert any(street.cut_for_persons(step, befalls, variant) for step in steps)
+        return
+    wrong = street.cut_for_persons(0, "", variant)
+    assert any("it is erased, and" in one for one in wrong)
+    # The scan lets no second receipt be issued, unless it is wrong itself.
+    assert any("not carried out" in one for one in wrong) == ("scans" not in variant)
+    assert any("it is verified, and" in one for one in wrong) == ("scans" in variant)
 
 
 @pytest.mark.parametrize("variant", sorted(TWICE))

@@ -1,6 +1,6 @@
 """Houses that are deliberately wrong, one for each guarantee. A suite that does not catch them proves nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from privacy.key_table import KeyTable
 from privacy.keyring import KeyRing
 from privacy.records import Item, RecordClass, Scope
 from privacy.store import Erasure, Store
-from tests.crash.life import SCOPE, House
+from tests.crash.life import PERSONS, SCOPE, House
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class _ErasesAtTheScan:
         found = self._store.count(scope, before)
         return Erasure(found, found, 0)
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
         self._store.erase(scope, before)
-        yield from self._store.scan(scope, before)
+        yield from self._store.scan(scope, before, marks)
 
 
 class _ReceiptFirst(House):
@@ -145,6 +145,45 @@ def _takes_no_parts() -> None:
     Erasing._part = none_die  # type: ignore[method-assign]
 
 
+def _takes_what_was_said_alone() -> None:
+    """Who was tagged, and what was claimed, dies; those pictures stay, and nobody knows any more whose they are."""
+
+    def stage(erasing: Any, change: Any, doomed: Any, dies: Any = lambda _record: False) -> None:
+        meant = [segment for segment, _ in doomed]
+        for segment in meant:
+            if not set(PERSONS.subjects).isdisjoint(segment.info.subjects):
+                change.forget(segment.id)
+        erasing._tags.erase({segment.id: None for segment in meant}, dies)
+
+    Erasing.stage = stage  # type: ignore[method-assign]
+
+
+def _scans_without_marks() -> None:
+    """As before, and the scan goes by what is still said."""
+    _takes_what_was_said_alone()
+    scan = Vault.scan
+    Vault.scan = lambda vault, scope, before, _marks=(): scan(vault, scope, before)  # type: ignore[method-assign]
+
+
+def _notes_nothing_of_the_dying() -> None:
+    Journal.dying = lambda *_: None  # type: ignore[method-assign]
+
+
+def _notes_the_dying_too_late() -> None:
+    """Once they are dead."""
+    erase_all, dying = Eraser._erase_all, Journal.dying
+    noted: list[Any] = []
+
+    def erase_then_note(eraser: Any, order: Any, reach: datetime) -> Any:
+        done = erase_all(eraser, order, reach)
+        while noted:
+            dying(*noted.pop())
+        return done
+
+    Journal.dying = lambda *what: noted.append(what)  # type: ignore[method-assign]
+    Eraser._erase_all = erase_then_note  # type: ignore[method-assign]
+
+
 def _forgets_orders() -> None:
     """What stands in the journal is not taken up at a start."""
     admit, unfinished = Journal.admit, Journal.unfinished
@@ -204,6 +243,10 @@ VARIANTS = {
     "takes no part of an hour": Variant(install=_takes_no_parts),
     "takes whatever is of the class": Variant(install=_finds_by_class_alone),
     "forgets its orders": Variant(install=_forgets_orders),
+    "takes what was said of pictures, and leaves them": Variant(install=_takes_what_was_said_alone),
+    "the same, and scans without marks": Variant(install=_scans_without_marks),
+    "notes nothing of the dying": Variant(install=_notes_nothing_of_the_dying),
+    "notes the dying once they are dead": Variant(install=_notes_the_dying_too_late),
     "never unlinks": Variant(install=_never_unlinks),
     "unlinks what the index does not know": Variant(install=_unlinks_too_much),
     "knows no holds": Variant(install=_knows_no_holds),

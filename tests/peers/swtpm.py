@@ -4,9 +4,12 @@ import contextlib
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from agent.demo.layout import kept_port
 
 DEADLINE_S = 20.0
 
@@ -37,9 +40,9 @@ class Swtpm:
     def start(self) -> None:
         """Start it, and return when it takes connections."""
         deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            self._port = _free_pair()
-            at = "type=tcp,bindaddr=127.0.0.1,port="
+        at = "type=tcp,bindaddr=127.0.0.1,port="
+        # Kept until it listens: else the one who answers may be somebody else.
+        with _kept_pair() as self._port:
             self._process = subprocess.Popen(
                 [
                     *("swtpm", "socket", "--tpm2", "--tpmstate", f"dir={self.state}"),
@@ -64,10 +67,15 @@ class Swtpm:
             self._process = None
 
 
-def _free_pair() -> int:
-    """A free port whose next one, which tpm2-tss takes for the control channel, is free too."""
+@contextlib.contextmanager
+def _kept_pair() -> Iterator[int]:
+    """A port whose next one, which tpm2-tss takes for the control channel, is ours too while this is entered."""
     while True:
-        with socket.create_server(("127.0.0.1", 0)) as first:
-            port = int(first.getsockname()[1])
-            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port + 1)):
-                return port
+        with contextlib.ExitStack() as kept:
+            port = kept.enter_context(kept_port())
+            try:
+                kept.enter_context(kept_port(port + 1))
+            except OSError:
+                continue
+            yield port
+            return

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from privacy.keyring import KeyRing
-from privacy.keystore.contract import Held, Slot
 from privacy.orders import Claims, Form, Ground, sign_order
-from privacy.records import Scope, Tier
+from privacy.records import Scope
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.timekeeping import TimeKeeper, Witness
+from tests.suites.memory_slots import MemorySlots
 
 GATEWAY = "gw-1/1"
 
@@ -42,26 +42,6 @@ def clock() -> FixedClock:
 @pytest.fixture
 def keys() -> Keys:
     return Keys(bytes(range(32)))
-
-
-class MemorySlots:
-    """A root in memory, which outlives every ring that is opened on it."""
-
-    tier = Tier.HARDWARE_SLOT
-    secret_bytes = 32
-    where = "two slots in memory"
-
-    def __init__(self) -> None:
-        self.held: dict[int, Held | None] = {}
-
-    def read(self, slot: Slot) -> Held | None:
-        return self.held.get(slot)
-
-    def write(self, slot: Slot, held: Held) -> None:
-        self.held[slot] = held
-
-    def destroy(self, slot: Slot) -> None:
-        self.held[slot] = None
 
 
 @pytest.fixture

@@ -14,13 +14,16 @@ from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 AES_GCM, CHACHA20 = 1, 2
 SLOT, TABLE, LINE = b"PVSLOT1\n", b"PVKT", b"PVKL"
-SEGMENT, PAGES, PICTURE = b"PVSG", b"PVPG", b"PVSR"
+SEGMENT, PAGES, PICTURE, FOOTER = b"PVSG", b"PVPG", b"PVSR", b"PVSF"
 LOG, LOG_RECORD = b"PVLOG1\r\n", b"\xd7\x70\x76\x52"
 ORDERS = "orders"
 """The kind of the keys to the texts of orders."""
@@ -28,8 +31,23 @@ SECRETS = ((4096, 65_536), (48, 32))
 """Where in a slot the secret begins, and how long it is: in a file, and in hardware."""
 
 
-def expand(key: bytes, purpose: bytes) -> bytes:
-    return HKDFExpand(SHA256(), 32, b"portvakt/v1/" + purpose).derive(key)
+def expand(key: bytes, purpose: bytes, length: int = 32) -> bytes:
+    return HKDFExpand(SHA256(), length, b"portvakt/v1/" + purpose).derive(key)
+
+
+def two_keys(segment_key: bytes) -> tuple[bytes, bytes]:
+    """What each half of the picture keys of a segment is made with."""
+    both = expand(segment_key, b"snapshot", 64)
+    return both[:32], both[32:]
+
+
+def blocks(key: bytes, ids: bytes) -> bytes:
+    """AES-256 of each 16 bytes."""
+    return Cipher(AES(key), ECB()).encryptor().update(ids)  # noqa: S305 - single blocks: no mode is used
+
+
+def picture_key(segment_key: bytes, record: bytes) -> bytes:
+    return b"".join(blocks(key, record) for key in two_keys(segment_key))
 
 
 def kek(generation: int, secret: bytes) -> bytes:
@@ -181,7 +199,7 @@ class Picture:
         return self.head[4:20]
 
     def key(self, segment_key: bytes) -> bytes:
-        return expand(segment_key, b"snapshot/" + self.id)
+        return picture_key(segment_key, self.id)
 
     def open(self, cipher: int, key: bytes, segment: bytes, part: int) -> bytes | None:
         """Metadata 1, thumbnail 2, image 3, by the picture's own key."""
@@ -209,9 +227,23 @@ def open_page(cipher: int, key: bytes, page_file: bytes, segment: bytes, sealed:
     plain = unseal(cipher, key, b"portvakt/v1/page" + page_file + segment, sealed)
     if plain is None:
         return None
-    count = len(plain) // 48
-    keys = plain[16 * count :]
-    return {plain[16 * n : 16 * n + 16]: keys[32 * n : 32 * n + 32] for n in range(count)}
+    third = len(plain) // 3
+    return {plain[n : n + 16]: plain[third + n :][:16] + plain[2 * third + n :][:16] for n in range(0, third, 16)}
+
+
+def footer_of(data: bytes, segment: bytes) -> list[tuple[bytes, int, tuple[int, ...]]] | None:
+    """Of a segment's file: id, place and the three lengths of each picture, if its footer can be believed."""
+    count, crc = struct.unpack(">II", data[-12:-4].rjust(8, b"\xff"))
+    begins = len(data) - 16 - 36 * count
+    footer = data[max(begins, 0) :]
+    if (footer[:4], footer[-4:], crc) != (FOOTER, FOOTER, zlib.crc32(segment + footer[:-8])):
+        return None
+    rows, at = [(id_, place, tuple(parts)) for id_, place, *parts in struct.iter_unpack(">16sQ3I", footer[4:-12])], 28
+    for _, place, parts in rows:
+        if place != at:
+            return None
+        at += 36 + sum(parts)
+    return rows if at == begins else None
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 from privacy.hold import Actor, Hold, Reason, Role
 from privacy.holds import Holds
 from privacy.keyring import KeyRing
-from privacy.keystore.contract import Held, Slot
-from privacy.records import Item, RecordClass, Scope, Tier
+from privacy.records import Item, RecordClass, Scope
 from privacy.store import Barrier
 from privacy.timekeeping import Age, Moment
+from tests.suites.memory_slots import MemorySlots
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -23,26 +23,6 @@ RESIDENT = Actor("p-resident", Role.RESIDENT)
 FRONT = Scope(cameras=("front",))
 ALL = Scope(everything=True)
 BOTH = (OWNER, RESIDENT)
-
-
-class Slots:
-    """A root in memory."""
-
-    tier = Tier.OVERWRITTEN_IN_PLACE
-    secret_bytes = 32
-    where = "memory"
-
-    def __init__(self) -> None:
-        self.held: dict[Slot, Held] = {}
-
-    def read(self, slot: Slot) -> Held | None:
-        return self.held.get(slot)
-
-    def write(self, slot: Slot, held: Held) -> None:
-        self.held[slot] = held
-
-    def destroy(self, slot: Slot) -> None:
-        self.held.pop(slot, None)
 
 
 class _Time:
@@ -70,7 +50,7 @@ class House:
         self.root = root
         self.time = NOON
         self.barrier = Barrier()
-        self._slots = Slots()
+        self._slots = MemorySlots()
         root.mkdir()
         self.start()
 

@@ -1,10 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from privacy.audit import verify_log
@@ -41,6 +42,11 @@ class Shelf:
         self.erased_in: list[int] = []
         """How many changes of keys were open with each call of `erase`."""
         self.changes = 0
+        self.ways = True
+        """Whether it says by which way it found what it found."""
+        self.marks = b""
+        self.tried: list[Sequence[bytes]] = []
+        """The marks that each scan was given."""
 
     def put(self, id_: str, at: datetime | None, camera: str = "front") -> None:
         self.items[id_] = Item(id_, RecordClass.SNAPSHOT, at, camera=camera)
@@ -69,9 +75,11 @@ class Shelf:
                     raise StoreBroken("read-only")
             del self.items[item.id]
         exemptions = (Exemption(reason="hold", count=left, due=self.held_until),) if left and self.held_until else ()
-        return Erasure(len(every), len(found), left + self.lost_track, {"assigned": len(every)}, exemptions)
+        by = {"assigned": len(every)} if self.ways else {}
+        return Erasure(len(every), len(found), left + self.lost_track, by, exemptions, self.marks)
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
+        self.tried.append(marks)
         yield self.count(scope, before)
         yield len(self.hidden)
 
@@ -158,6 +166,19 @@ async def test_an_order_erases_its_scope_and_gets_two_receipts(bench: Bench, ord
     assert receipts["verified"].complete
     assert receipts["verified"].order.sha256 == purge.sha256
     assert bench.seen == [(purge.id, "erased"), (purge.id, "verified")]
+
+
+async def test_an_order_that_is_only_to_be_closed_is_not_carried_out_again(
+    bench: Bench, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.eraser.admit(order())
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.journal, "close", lambda: None)
+        await bench.finish()
+    assert bench.journal.unfinished()
+    await bench.finish()
+    assert bench.journal.unfinished() == []
+    assert bench.shelf.erased_in == [1], "once"
 
 
 async def test_a_standing_order_reaches_to_its_execution(bench: Bench, order: Any, clock: Any) -> None:
@@ -311,6 +332,87 @@ async def test_a_receipt_says_whether_the_time_is_known_and_by_what_a_subject_wa
     receipt = bench.receipts(purge.id)["erased"]
     assert receipt.time_known is known
     assert receipt.stores[0].by == {"assigned": 1}
+
+
+class PowerCut(BaseException):
+    """Nothing that runs survives it."""
+
+
+def lines(bench: Bench) -> list[str]:
+    """What kinds of lines the journal has."""
+    return [msgspec.json.decode(payload)["type"] for _, payload in bench.journal._log.replay()]
+
+
+async def test_a_crash_before_the_first_receipt_does_not_lose_by_what_it_was_found(
+    bench: Bench, order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        bench.shelf.put(name, at(clock, hours=1))
+    purge = order()
+    await bench.eraser.admit(purge)
+
+    def cut(*_: object) -> None:
+        raise PowerCut
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.journal, "receipt", cut)
+        with pytest.raises(PowerCut):
+            await bench.finish()
+    assert bench.shelf.items == {}
+    for _ in range(2):
+        bench.start()
+        await bench.finish()
+        receipts = bench.receipts(purge.id)
+        assert receipts["erased"].stores[0].by == {"assigned": 2}
+        assert receipts["erased"].stores[0].found == 2
+
+
+async def test_what_dies_is_noted_inside_the_change_that_takes_it(
+    bench: Bench, order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.shelf.put("old", at(clock, hours=1))
+    noted = []
+    dying = bench.journal.dying
+
+    def note(*what: Any) -> None:
+        noted.append((bench.shelf.changes, len(bench.shelf.items)))
+        dying(*what)
+
+    monkeypatch.setattr(bench.journal, "dying", note)
+    await bench.eraser.admit(order())
+    await bench.finish()
+    assert noted == [(1, 0)], "everything is staged, and nothing is committed"
+
+
+async def test_a_scan_is_given_the_marks_of_every_attempt(bench: Bench, order: Any, clock: Any) -> None:
+    for name in ("held", "free"):
+        bench.shelf.put(name, at(clock, hours=1))
+    bench.shelf.held, bench.shelf.held_until = {"held"}, at(clock, days=-30)
+    bench.shelf.marks = b"first"
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    bench.start()
+    await bench.finish()
+    assert bench.shelf.tried == []
+    assert lines(bench).count("dying") == 1, "the same again is not news"
+    bench.shelf.held.clear()
+    bench.shelf.marks = b"second"
+    await bench.finish()
+    assert bench.shelf.tried == [(b"first", b"second")]
+    assert bench.receipts(purge.id)["erased"].stores[0].by == {"assigned": 2}
+    assert "dying" not in lines(bench), "what has been verified need not be tried again"
+
+
+async def test_an_order_about_nobody_writes_no_more_than_it_did(bench: Bench, order: Any, clock: Any) -> None:
+    bench.shelf.put("old", at(clock, hours=1))
+    bench.shelf.ways = False
+    bench.shelf.hidden["copy"] = Item("copy", RecordClass.SNAPSHOT, None)
+    await bench.eraser.admit(order())
+    with pytest.raises(StoreBroken, match="still open"):
+        await bench.finish()
+    assert lines(bench) == ["intent", "found", "receipt"]
+    assert bench.shelf.tried == [()]
 
 
 async def test_after_the_verified_receipt_the_text_of_the_order_is_dead(bench: Bench, order: Any, keys: Keys) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.forensics.writer import AT, Writer, expand, metadata, slot, table_key
+from tests.forensics.writer import AT, Writer, expand, metadata, picture_key, slot, table_key
 from tests.privacy.format_reader import State
 
 READERS = [
@@ -78,7 +78,8 @@ class House:
         id_, key = self.writer.new(16), self.writer.new(32)
         parts = [metadata(number), b"small", b"picture %d" % number]
         data = self.writer.picture(id_, key, self.writer.new(16), parts)
-        self.write(f"vault/segments/{id_.hex()}", self.writer.file_head(b"PVSG", id_) + data)
+        footer = self.writer.footer(id_, [data])
+        self.write(f"vault/segments/{id_.hex()}", self.writer.file_head(b"PVSG", id_) + data + footer)
         return self.writer.segment_entry(id_, key)
 
     def thinned(self, number: int) -> list[object]:
@@ -87,7 +88,7 @@ class House:
         records = {new(16): [metadata(n), b"small", b"picture %d" % n] for n in range(number, number + 3)}
         data = b"".join(self.writer.picture(id_, key, record, parts) for record, parts in records.items())
         self.write(f"vault/segments/{id_.hex()}", self.writer.file_head(b"PVSG", id_) + data)
-        left = {record: expand(key, b"snapshot/" + record) for record in list(records)[1:]}
+        left = {record: picture_key(key, record) for record in list(records)[1:]}
         page = self.writer.page(page_key, page_file, id_, left)
         self.write(f"vault/pages/{page_file.hex()}", self.writer.file_head(b"PVPG", page_file) + page)
         return self.writer.segment_entry(id_, page_key, [page_file, 28, len(page), 2])

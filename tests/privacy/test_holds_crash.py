@@ -63,7 +63,7 @@ class TestDamage:
         self, house: House, caplog: pytest.LogCaptureFixture
     ) -> None:
         hold = house.place()
-        house.holds._files.append("", [(Concerns(NOON), b'{"later": 1}')])
+        house.holds._book._files.append("", [(Concerns(NOON), b'{"later": 1}')])
         assert house.start().history() == (hold,)
         assert "cannot be read; what it keeps is not kept" in caplog.text
         house.holds.release(hold.id, OWNER)

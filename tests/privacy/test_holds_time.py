@@ -17,8 +17,8 @@ from privacy.store import Barrier
 from privacy.timekeeping import TimeKeeper, Witness
 
 _HOUSE: Any = runpy.run_path(str(Path(__file__).with_name("holds_house.py")))
-Slots, FRONT, BOTH, OWNER, NOON, HOUR, DAY, MONTH, LATER = (
-    _HOUSE[name] for name in ("Slots", "FRONT", "BOTH", "OWNER", "NOON", "HOUR", "DAY", "MONTH", "LATER")
+MemorySlots, FRONT, BOTH, OWNER, NOON, HOUR, DAY, MONTH, LATER = (
+    _HOUSE[name] for name in ("MemorySlots", "FRONT", "BOTH", "OWNER", "NOON", "HOUR", "DAY", "MONTH", "LATER")
 )
 EPOCH = datetime(1970, 1, 1, 0, 1, tzinfo=UTC)
 BACK = Scope(cameras=("back",))
@@ -29,7 +29,7 @@ class Box:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.slots = Slots()
+        self.slots = MemorySlots()
         self.note: bytes | None = None
         self.network = False
         self.boots = 0
@@ -197,9 +197,9 @@ def test_a_line_that_cannot_be_read_is_left_as_it_is(box: Box) -> None:
     from privacy.sealed_file import Concerns  # noqa: PLC0415 - here alone
 
     box.place()
-    box.holds._files.append("", [(Concerns(NOON), b'{"later": 1}')])
+    box.holds._book._files.append("", [(Concerns(NOON), b'{"later": 1}')])
     box.learn()
-    assert [payload for _, _, payload in box.holds._files.records("")][1:] == [b'{"later": 1}']
+    assert [payload for _, _, payload in box.holds._book._files.records("")][1:] == [b'{"later": 1}']
     assert box.holds.active()[0].made == NOON
 
 

@@ -14,6 +14,7 @@ import pytest
 import privacy.holds
 from privacy.errors import HoldRefused
 from privacy.hold import Hold, end_of
+from privacy.hold_book import HoldBook
 from privacy.holds import Holds
 from privacy.records import Scope
 
@@ -58,17 +59,14 @@ def broken_promises(root: Path) -> Iterator[str]:
         yield "comes back with an erasure"
 
 
-class Lines(Holds):
-    """Goes line by line, not hold by hold."""
-
-    def _forget(self, owners: set[str]) -> None:
-        with self._files.change() as change:
-            self._files.lose("", lambda _sequence, item: RESIDENT.id in item.subjects)
-            change.afterwards(self._read)
+def line_by_line(self: HoldBook, _owners: set[str]) -> None:
+    with self._files.change() as change:
+        self._files.lose("", lambda _sequence, item: RESIDENT.id in item.subjects)
+        change.afterwards(self._read_again)
 
 
 def never(_self: Holds) -> list[Hold]:
-    return [hold for hold in _self._holds.values() if not hold.ended]
+    return [hold for hold in _self._book.holds.values() if not hold.ended]
 
 
 def forgetful(self: Holds) -> list[Hold]:
@@ -83,7 +81,7 @@ def renewed_by_one(self: Holds, hold_id: str, by: Any, until: Any = None) -> Hol
 def renewed_again(self: Holds, hold_id: str, by: Any, until: Any = None) -> Hold:
     if by[0] is by[1]:
         raise HoldRefused("one_role", "")
-    return self._holds[hold_id]
+    return self._book.holds[hold_id]
 
 
 def as_if_alone(now: datetime, until: datetime | None, *_: object) -> datetime:
@@ -109,7 +107,7 @@ def replaced(name: str, by: Callable[..., Any]) -> Iterator[None]:
         (patch.object(privacy.holds, "end_of_first", as_if_alone), ["adds up"]),
         (replaced("_active", never), ["does not end", "comes back with the clock"]),
         (replaced("end_due", forgetful), ["comes back with the clock"]),
-        (replaced("_forget", Lines._forget), ["comes back with an erasure"]),
+        (patch.object(HoldBook, "forget", line_by_line), ["comes back with an erasure"]),
     ],
     ids=["ours", "blind", "alone", "again", "adding", "endless", "forgetful", "lines"],
 )

@@ -225,3 +225,41 @@ def test_what_a_full_medium_keeps_alive_dies_later(
 
 def raising(_ring: KeyRing) -> None:
     raise StoreBroken("no space left")
+
+
+def test_what_died_is_known_to_later_attempts(
+    reopened: Callable[[], Journal], verified: Verified, issue: Callable[..., None]
+) -> None:
+    journal, order, other = reopened(), verified(), verified()
+    journal.admit(order)
+    journal.admit(other)
+    journal.dying(order.id, {"vault": {"tagged": 3, "claimed": 0}, "spool": {}}, {"vault": b"one", "spool": b""})
+    journal.dying(order.id, {"vault": {"tagged": 1}}, {"vault": b"one"})
+    before = journal._log.first_free
+    journal.dying(order.id, {"vault": {"tagged": 3}}, {"vault": b"one"})
+    assert journal._log.first_free == before, "nothing is new"
+    journal.dying(order.id, {"vault": {"tagged": 2, "claimed": 4}}, {"vault": b"two"})
+    for known in (journal, reopened()):
+        assert known.ways(order.id, "vault") == {"tagged": 3, "claimed": 4}
+        assert known.marks(order.id, "vault") == (b"one", b"two")
+        assert known.ways(order.id, "spool") == known.ways(other.id, "vault") == {}
+        assert known.marks(order.id, "spool") == known.marks(other.id, "vault") == ()
+    issue(journal, order, "erased")
+    issue(journal, order, "verified")
+    journal.close()
+    for known in (journal, reopened()):
+        assert known.ways(order.id, "vault") == {}
+        assert known.marks(order.id, "vault") == ()
+
+
+def test_what_died_is_known_where_the_intent_cannot_be_read_and_comes_again(
+    reopened: Callable[[], Journal], spoil_first: Spoil, verified: Verified
+) -> None:
+    journal, order = reopened(), verified()
+    journal.admit(order)
+    journal.dying(order.id, {"vault": {"tagged": 3}}, {"vault": b"one"})
+    spoil_first("")
+    again = reopened()
+    assert again.admit(order)
+    assert reopened().marks(order.id, "vault") == (b"one",)
+    assert reopened().ways(order.id, "vault") == {"tagged": 3}

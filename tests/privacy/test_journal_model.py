@@ -31,17 +31,17 @@ from privacy.erasure import Eraser
 from privacy.errors import StoreBroken
 from privacy.journal import Journal
 from privacy.keyring import KeyRing
-from privacy.keystore.contract import Held, Slot
 from privacy.operation_log import OperationLog
 from privacy.orders import Claims, Form, Ground, PurgeOrder, sign_order, verify_order
 from privacy.receipts import Kind, Receipt
-from privacy.records import Item, RecordClass, Scope, Tier
+from privacy.records import Item, RecordClass, Scope
 from privacy.redaction.line import redacted
 from privacy.seal import Keys
 from privacy.signing import SigningKey, Trust
 from privacy.spool import Spool
 from privacy.store import Barrier, Disk
 from privacy.timekeeping import TimeKeeper, Witness
+from tests.suites.memory_slots import MemorySlots
 
 T = TypeVar("T")
 
@@ -151,26 +151,6 @@ class Medium:
             yield
 
 
-class Slots:
-    """A root in memory. What befalls a root, its own suite tries."""
-
-    tier = Tier.HARDWARE_SLOT
-    secret_bytes = 32
-    where = "two slots in memory"
-
-    def __init__(self) -> None:
-        self._held: dict[int, Held | None] = {}
-
-    def read(self, slot: Slot) -> Held | None:
-        return self._held.get(slot)
-
-    def write(self, slot: Slot, held: Held) -> None:
-        self._held[slot] = held
-
-    def destroy(self, slot: Slot) -> None:
-        self._held[slot] = None
-
-
 @dataclass(frozen=True, slots=True)
 class Note(Entry):
     camera: str
@@ -202,7 +182,7 @@ class House(RuleBasedStateMachine):
         self.disk = Disk()
         self.stack.callback(self.disk.close)
         self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
-        self.slots = Slots()
+        self.slots = MemorySlots()
         self.keys = Keys(bytes(32))
         self.numbers = itertools.count(1)
         self.given: list[Given] = []

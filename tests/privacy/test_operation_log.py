@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,6 @@ from privacy.timekeeping import TimeKeeper
 
 ALL = Scope(everything=True)
 LIMIT = timedelta(hours=72)
-
-
 HOUR = timedelta(hours=1)
 
 
@@ -151,3 +150,20 @@ def test_an_entry_of_a_later_version_is_exported_as_it_lies_there(log: Operation
     log._files.append("0000000001", [(None, b"of a later version")])  # type: ignore[list-item]
     assert texts(log)[1:] == ["of a later version"]
     assert [item.at for item in log.find(ALL, clock.now() + HOUR)] == [clock.now(), None]
+
+
+def test_what_is_said_of_an_entry_before_it_is_stored_is_what_is_found(log: OperationLog, clock: Clock) -> None:
+    entry = CommandDone(clock.now(), "lamp-1", "OnOff.OnOff", "done", "person-7", 3.5)
+    said = log.item(entry)
+    log.append([entry])
+    (stored,) = log.find(ALL, clock.now() + HOUR)
+    assert said == replace(stored, id="")
+
+
+def test_while_the_time_is_not_known_an_entry_is_undated(tmp_path: Path, ring: KeyRing, clock: Clock) -> None:
+    unknown = TimeKeeper(clock, bytes(16), lambda: False, lambda: None, lambda _note: None)
+    log = OperationLog(tmp_path / "log", ring, unknown, LIMIT)
+    entry = picture(clock.now())
+    log.append([entry])
+    (stored,) = log.find(ALL, clock.now())
+    assert log.item(entry).at is stored.at is None

@@ -15,11 +15,10 @@ import pytest
 
 from privacy.errors import StoreBroken
 from privacy.keyring import KeyRing
-from privacy.moment import Moment
-from privacy.records import RecordClass, Scope
+from privacy.records import Scope
 from privacy.sealed_file import Concerns
 from privacy.sealed_folder import SealedFolder
-from privacy.timekeeping import TimeKeeper
+from privacy.timekeeping import TimeKeeper, Witness
 
 ALL = Scope(everything=True)
 KARI = Scope(subjects=("kari",))
@@ -57,7 +56,7 @@ def records(clock: Any) -> Callable[..., Records]:
 
 
 def people(folder: SealedFolder) -> list[str]:
-    return [person for item, _ in folder.export(ALL) for person in item.subjects]
+    return [person for file in folder.files() for _, item, _ in file.records() for person in item.subjects]
 
 
 def scanned(folder: SealedFolder, clock: Any, scope: Scope = ALL) -> int:
@@ -117,7 +116,6 @@ def test_what_was_appended_is_there_after_a_restart(
     assert people(again) == ["kari", "ola", "kari", "anne"]
     assert [sequence for sequence, _, _ in again.records("one")] == [0, 1, 2]
     assert list(again.records("three")) == []
-    assert again.oldest() == (RecordClass.OP_LOG, 4, clock.now())
 
 
 def test_a_file_that_a_part_dies_of_lives_on_under_another_name_and_key(
@@ -158,7 +156,7 @@ def test_files_expire_as_a_whole_by_their_first_moment(
     clock.move(hours=1)
     folder.append("early", records("kari"))
     folder.append("late", records("ola"))
-    assert next(folder.moments()) == began
+    assert folder.file("early").info.moment == began
     assert folder.expire(lambda moment: moment.wall <= began.wall) == 2
     assert folder.expire(lambda moment: moment.wall <= began.wall) == 0
     assert people(reopened()) == ["ola"]
@@ -192,36 +190,6 @@ def test_what_waited_in_memory_is_as_old_as_it_is(
     assert folder.file("three").info.moment == keeper.moment()
 
 
-def test_a_file_takes_records_for_a_while(
-    tmp_path: Path, open_ring: Callable[[], KeyRing], records: Callable[..., Records], clock: Any, keeper: TimeKeeper
-) -> None:
-    boots = [bytes(16)]
-
-    def moment() -> Moment:
-        return msgspec.structs.replace(keeper.moment(), boot=boots[-1])
-
-    folder = SealedFolder(tmp_path / "folder", open_ring(), "test", describe, moment, redates=True)
-
-    def name(
-        span: timedelta | None = HOUR, largest: int = 10_000, above: int = 0, ago: timedelta = timedelta(0)
-    ) -> str:
-        return folder.taking([(Concerns(clock.now() - ago), b"")], span, largest, above)
-
-    assert name() == "0000000001"
-    assert name(above=7) == "0000000008"
-    folder.append(name(), records("kari"))
-    clock.move(minutes=59)
-    assert name() == "0000000001"
-    assert name(largest=50) == "0000000002"
-    assert name(ago=HOUR) == "0000000002", "it was written before that file began"
-    boots.append(b"another boot ...")
-    assert name() == name(None) == "0000000002"
-    boots.pop()
-    clock.move(minutes=1)
-    assert name() == "0000000002"
-    assert name(None) == "0000000001"
-
-
 def test_moments_can_be_corrected_once_the_time_is_known(
     folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
 ) -> None:
@@ -230,7 +198,7 @@ def test_moments_can_be_corrected_once_the_time_is_known(
     right = msgspec.structs.replace(moment, wall=moment.wall + HOUR, trusted=True)
     folder.redate(lambda moment: moment)
     folder.redate(lambda _moment: right)
-    assert [*folder.moments()] == [*reopened().moments()] == [right]
+    assert folder.file("one").info.moment == reopened().file("one").info.moment == right
     assert people(folder) == ["kari"]
 
 
@@ -354,7 +322,7 @@ def test_a_file_is_rewritten_in_one_step(
     assert files(tmp_path) != before
     assert len(files(tmp_path)) == 1
     folder.rewrite("one", [b"undated"])
-    assert [item.at for item in folder.find(ALL, clock.now())] == [None]
+    assert [item.at for _, item, _ in folder.records("one")] == [None]
     folder.rewrite("one", [])
     assert files(tmp_path) == reopened().names() == []
 
@@ -419,22 +387,6 @@ def test_a_scan_that_cannot_read_is_no_scan(
         broken.setattr(Path, "read_bytes", refuse)
         with pytest.raises(StoreBroken, match="Input/output error"):
             scanned(folder, clock)
-
-
-def test_a_count_reads_only_what_it_must(
-    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
-) -> None:
-    folder.append("one", [*records("kari", "ola"), (Concerns(clock.now()), b"undated")])
-    assert people(SealedFolder(tmp_path / "folder", folder._ring, "test", describe, folder._moment)) == ["kari", "ola"]
-    clock.move(hours=1)
-    folder.append("two", records("kari"))
-    start, end = clock.now() - HOUR, clock.now() + HOUR
-    files(tmp_path)[0].unlink()
-    files(tmp_path)[0].unlink()
-    assert folder.count(ALL, end) == folder.count(Scope(start=start, end=end), end) == 4
-    assert folder.count(Scope(classes=(RecordClass.OP_LOG,)), end) == 4
-    with pytest.raises(StoreBroken):
-        folder.count(KARI, end)
 
 
 # The power goes at every step, and the medium refuses at every step.
@@ -518,3 +470,65 @@ def test_every_step(  # noqa: PLR0913, PLR0917 - fixtures
         assert {path.name for path in (home / "folder").iterdir()} <= living, "nothing dead is left lying"
     assert people(folder) == wanted
     assert strike > 10, "the steps were struck"
+
+
+# The time becomes known: the power goes at every step of that too.
+
+
+Said = list[tuple[str, bool]]
+
+
+def said(folder: SealedFolder) -> Said:
+    """Each record, and whether it is dated."""
+    records = [item for file in folder.files() for _, item, _ in file.records()]
+    return [(next(iter(item.subjects)), item.at is not None) for item in records]
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["power cut", "refusal"])
+def test_every_step_of_dating_anew(
+    tmp_path: Path,
+    slots: Any,
+    clock: Any,
+    records: Callable[..., Records],
+    cut: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    strike = 0
+    before = [(person, False) for person in ("kari", "ola", "kari")]
+    wanted = [(person, True) for person, _ in before]
+    while True:
+        strike += 1
+        root, medium = type(slots)(), Medium(strike, cut=cut)
+        home = tmp_path / str(strike)
+        home.mkdir()
+        time = TimeKeeper(clock, bytes(16), lambda: False, lambda: None, lambda _note: None)
+
+        def opened(home: Path = home, root: Any = root, time: TimeKeeper = time) -> SealedFolder:
+            ring = KeyRing.open(home / "keys", root, os.urandom)
+            return SealedFolder(home / "folder", ring, "test", describe, time.moment, redates=True)
+
+        folder = opened()
+        folder.append("one", records("kari", "ola"))
+        folder.append("two", records("kari"))
+        folder.append("three", records("anne"))
+        folder.file("three").path.unlink()  # as where the power went between its key and itself
+        folder = opened()
+        assert said(folder) == before
+        assert time.witness(clock.now(), Witness.PERSON)
+        try:
+            with medium.running(root):
+                folder.redate(time.redated)
+            if not medium.struck:
+                break
+        except (PowerCut, StoreBroken):
+            pass
+        again = opened() if cut else folder
+        assert said(again) in (before, wanted), f"{strike}: {medium.steps}"
+        if cut and said(again) == before:
+            assert again.erase(Scope(end=clock.now() - HOUR), clock.now() - HOUR).found == 3, "out of no order's reach"
+            continue
+        again.redate(time.redated)
+        assert said(again) == said(opened()) == wanted
+        assert again.erase(Scope(end=clock.now() - HOUR), clock.now() - HOUR).found == 0
+        assert scanned(again, clock) == 3
+    assert said(folder) == said(opened()) == wanted
+    assert strike > 5, "the steps were struck"

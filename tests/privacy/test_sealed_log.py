@@ -182,3 +182,80 @@ def test_after_a_rewrite_that_failed_at_its_last_step_nothing_is_cut_off(
         with pytest.raises(StoreBroken):
             log.append([b"three"])
     assert payloads(path, keys) == [b"one" * 100, b"two" * 100]
+
+
+def test_what_could_not_be_cut_off_is_cut_with_the_next_append(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_handle: int, _size: int = 0) -> None:
+        raise OSError(5, "Input/output error")
+
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", refuse)
+        broken.setattr(os, "ftruncate", refuse)
+        with pytest.raises(StoreBroken):
+            log.append([b"a longer one that was never made"])
+    log.append([b"one"])
+    assert payloads(path, keys) == [b"one"]
+    assert path.stat().st_size == log.size
+
+
+def test_a_tail_that_cannot_be_cut_is_our_own_error(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    open_log(path, keys).append([b"one"])
+    torn = path.read_bytes() + b"a torn tail"
+    path.write_bytes(torn)
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "truncate", refuse)
+        with pytest.raises(StoreBroken, match="cannot cut log: Read-only"):
+            open_log(path, keys)
+    assert path.read_bytes() == torn
+
+
+def test_a_rewrite_of_a_log_that_is_gone_is_our_own_error(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    monkeypatch.setattr(log, "replay", lambda: iter([(0, b"one")]))
+    path.unlink()
+    with pytest.raises(StoreBroken, match="cannot read log: No such file"):
+        log.rewrite(lambda _, payload: payload)
+
+
+def test_a_rewrite_that_fails_early_leaves_the_log_as_it_was(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "log"
+    log = open_log(path, keys)
+    log.append([b"one"])
+    size = log.size
+
+    def refuse(_handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fsync", refuse)
+        with pytest.raises(StoreBroken):
+            log.rewrite(lambda _, payload: payload * 100)
+    assert log.size == size
+    log.append([b"two"])
+    assert payloads(path, keys) == [b"one", b"two"]
+
+
+def test_a_record_that_no_reader_would_believe_is_refused(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("privacy.sealed_log.LARGEST_PAYLOAD", 100)
+    log = open_log(tmp_path / "log", keys)
+    with pytest.raises(StoreBroken, match="a record of 100 bytes is too large for log"):
+        log.append([bytes(100)])
+    assert payloads(tmp_path / "log", keys) == []

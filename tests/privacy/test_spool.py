@@ -292,7 +292,7 @@ def test_an_acknowledgement_that_a_crash_cut_short_is_asked_for_again(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("privacy.spool.write_new", killed)
+        patched.setattr("privacy.spool_state.write_new", killed)
         with pytest.raises(Killed):
             spool.acknowledge(first.id)
     reopened().append(lines(clock.now(), "d", "e", "f"))
@@ -317,7 +317,7 @@ def test_a_spool_opens_on_a_full_medium_and_still_uses_no_id_twice(
         raise StoreBroken("full")
 
     with monkeypatch.context() as patched:
-        patched.setattr("privacy.spool.write_new", full)
+        patched.setattr("privacy.spool_state.write_new", full)
         reopened().append(lines(clock.now(), "b"))
     assert reopened()._files.names() == ["0000000002"]
     second = reopened().next_batch(10)

@@ -230,15 +230,13 @@ def test_the_wall_clock_moves_no_moment_further_than_the_boot_time_clock(box: Bo
     box.write()
     box.clock.go_on(MINUTE)
     # As a file of an earlier version may be: lines of two clocks in it.
-    stored = box.presence._files
     far = Concerns(NOON + 60 * DAY)
-    stored.append("0000000001", [(far, _record(far))])
-    (begun,) = stored.moments()
+    box.presence._files.append("0000000001", [(far, _record(far))])
+    (begun,) = box.presence.moments()
     if reboot:
         box.boot(since_boot=9000)
-        stored = box.presence._files
     assert box.presence.erase(ALL, NOON + MINUTE).erased == 1
-    (moment,) = stored.moments()
+    (moment,) = box.presence.moments()
     if reboot:
         assert (moment.since_boot, moment.powered) == (begun.since_boot, begun.powered)
         assert begun.wall < moment.wall <= box.time.moment().wall

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ class Shelf:
     def count(self, scope: Scope, before: datetime) -> int:
         return sum(1 for _ in self.find(scope, before))
 
-    def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
         yield self.count(scope, before)
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
