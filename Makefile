@@ -37,6 +37,6 @@ test: dev check ## set up everything for the tests and pass them
 	$(PYTEST) -n 2 -m "not root and not deep" && exit $$namespaces
 
 test-deep: dev ## what takes long or needs special rights
-	.setup/with-namespaces $(PYTEST) -m deep
+	.setup/with-namespaces $(PYTEST) -n 2 -m deep
 
 .PHONY: help venv run dev check test test-deep
