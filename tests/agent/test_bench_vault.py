@@ -17,7 +17,7 @@ from tests.bench.pictures import ORIGIN, SteppedClock, fill, opened, picture, re
 
 ROOT = Path(__file__).parents[2]
 FIXED = {
-    "vault": "ingest_vs_fsync_files ingest_vs_floor rebuild_index_7d_s rss_24h_8_cameras_mb",
+    "vault": "ingest_vs_fsync_files ingest_vs_floor rebuild_index_7d_s rebuild_index_7d_cold_s rss_24h_8_cameras_mb",
     "erasure": "erase_half_10k_ms erase_half_100k_ms erase_half_1m_ms erase_half_1m_vs_find_delete"
     " erase_person_200k_ms erase_everything_ms",
 }

@@ -20,11 +20,13 @@ LAST = 2
 
 
 def erased(folder: Path) -> tuple[bytes, Told]:
+    """The medium, and behind it what lies on it in several pieces."""
     told = Told(KeyBook())
     with blank(folder) as medium, neighbour() as house:
         for about, *what in house.run(told, "live", medium):
             if [about, *what] == ["done", LAST]:
-                return medium.cut(), told
+                cut = medium.cut()
+                return cut + medium.scattered(cut), told
     raise AssertionError("it ended before")
 
 

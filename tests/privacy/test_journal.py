@@ -10,8 +10,9 @@ import pytest
 
 from privacy.audit import verify_log
 from privacy.errors import StoreBroken
-from privacy.journal import KIND, PURPOSE, Journal
+from privacy.journal import PURPOSE, Journal
 from privacy.keyring import KeyRing
+from privacy.order_texts import KIND
 from privacy.orders import PurgeOrder, verify_order
 from privacy.receipts import Kind, OrderReference, Receipt, sign_receipt
 from privacy.seal import Keys

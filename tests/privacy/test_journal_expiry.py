@@ -1,18 +1,21 @@
 """Orders and receipts go at their limit, and the Merkle log still verifies."""
 
 import os
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+import privacy.journal
 from privacy.audit import position, verify_log
 from privacy.checkpoint import Checkpoint, prove_inclusion, sign_checkpoint, verify_growth, verify_inclusion
 from privacy.errors import ReceiptInvalid, StoreBroken
 from privacy.journal import PURPOSE, IssuedReceipt, Journal
+from privacy.journal_expiry import Expired, Place, closings
+from privacy.journal_lines import Leaf
 from privacy.keyring import KeyRing
 from privacy.orders import PurgeOrder, verify_order
 from privacy.receipts import (
@@ -166,9 +169,9 @@ def test_the_log_its_checkpoints_and_its_proofs_still_verify(desk: Desk) -> None
     assert desk.expire() == 2
     for journal in before_and_after_a_restart(desk):
         log = desk.log()
+        assert [receipt.log.size for receipt in verify_log(log, public)] == [2, 3]
         assert [type(entry) for entry in log] == [ExpiredReceipt, ExpiredReceipt, str, str]
         assert journal.log_position() == position(log) == position_then
-        assert [receipt.log.size for receipt in verify_log(log, public)] == [2, 3]
         assert [receipt.position for receipt in journal.receipts()] == [2, 3]
         verify_growth(log, size, journal.log_position())
         now = desk.checkpoint()
@@ -253,11 +256,24 @@ def test_a_receipt_of_an_unknown_time_counts_from_the_next_that_is_known(desk: D
     assert desk.expire() == 0
     desk.clock.move(days=1)
     assert desk.expire() == 4
+    assert "known" not in [line["type"] for line in desk.lines()]
 
 
-def test_where_none_follows_it_counts_from_what_it_says(desk: Desk) -> None:
+@pytest.mark.parametrize("wrong", [-56 * 365, 0, 56 * 365])
+def test_where_none_follows_it_counts_from_when_the_time_became_known(desk: Desk, wrong: int) -> None:
+    """What a clock in doubt said is no date: by it, a receipt that nobody has yet could be gone at once."""
+    right = desk.clock.time
+    desk.clock.move(days=wrong)
     desk.done(time_known=False)
-    desk.clock.move(days=3 * 365)
+    desk.clock.time = right
+    assert desk.expire() == 0
+    desk.clock.move(days=3 * 365 - 1)
+    desk.done()  # what comes later says nothing about what was dated by then
+    for journal in before_and_after_a_restart(desk):
+        assert journal.contents().oldest == right
+        assert journal.expire(desk.time, LIMIT, HOUR) == 0
+    assert [line["type"] for line in desk.lines()].count("known") == 1
+    desk.clock.move(days=1)
     assert desk.expire() == 2
 
 
@@ -348,3 +364,44 @@ def test_who_reads_while_it_expires_sees_the_whole_log(desk: Desk) -> None:
     desk.clock.move(days=3 * 365)
     assert desk.expire() == 4
     assert list(reading) == [ExpiredReceipt(leaf) for leaf in leaves[1:]]
+
+
+def keeps_no_leaves(patch: pytest.MonkeyPatch) -> None:
+    """Of a receipt nothing stays."""
+    rest = Expired.rest
+    patch.setattr(Expired, "rest", lambda of, line: None if isinstance(left := rest(of, line), Leaf) else left)
+
+
+def takes_what_is_open(patch: pytest.MonkeyPatch) -> None:
+    """Whatever has its verified receipt goes, its text alive or not."""
+
+    def of_all(
+        log: Sequence[Place | ExpiredReceipt], _closed: Collection[str], known: Mapping[int, datetime]
+    ) -> dict[str, datetime | None]:
+        return closings(log, {place.line.order for place in log if isinstance(place, Place)}, known)
+
+    patch.setattr(privacy.journal, "closings", of_all)
+
+
+def believes_any_clock(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(TimeKeeper, "known", property(lambda _time: True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "test", "error"),
+    [
+        (keeps_no_leaves, test_the_log_its_checkpoints_and_its_proofs_still_verify, ReceiptInvalid),
+        (takes_what_is_open, test_an_order_that_is_not_closed_never_goes, AssertionError),
+        (believes_any_clock, test_while_the_time_is_not_known_nothing_goes, AssertionError),
+    ],
+)
+def test_a_journal_that_is_wrong_is_caught(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: Callable[[pytest.MonkeyPatch], None],
+    test: Callable[[Desk], None],
+    error: type[Exception],
+) -> None:
+    wrong(monkeypatch)
+    with pytest.raises(error):
+        test(desk)
