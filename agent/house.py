@@ -10,6 +10,7 @@ from agent.devices import Devices
 from agent.errors import Refused
 from agent.hold_desk import HoldDesk
 from agent.inventory import inventory, of_journal, of_store, of_vault
+from agent.known import unknown_names, where_to_look
 from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
@@ -18,7 +19,7 @@ from agent.uplink import Uplink
 from camera.vault.vault import Vault
 from privacy.checkpoint import Checkpoint, sign_checkpoint
 from privacy.clock import Clock
-from privacy.errors import ReceiptInvalid
+from privacy.errors import ReceiptInvalid, StoreBroken
 from privacy.holds import Holds
 from privacy.journal import IssuedReceipt, Journal
 from privacy.policy import Policy
@@ -121,12 +122,23 @@ class House:
 
     async def erase(self, scope: Scope, actor: str) -> contract.EraseAnswer:
         del actor  # the local issuer is the only one in the house until people can sign in
-        return contract.EraseAnswer(order=await self.orders.erase(scope))
+        try:
+            unknown = await self._unknown(scope)
+        except StoreBroken:
+            unknown = ()  # the order matters more than this; it meets what is wrong, too, and says so
+        return contract.EraseAnswer(order=await self.orders.erase(scope), unknown=unknown)
 
     async def holds(self) -> tuple[contract.HoldView, ...]:
         return await self.hold_desk.history()
 
     async def hold(self, body: contract.HoldBody, actor: str) -> contract.HoldView:
+        if unknown := await self._unknown(body.scope):
+            places = [f"see `{place}`" for name in unknown if (place := where_to_look(name))]
+            raise Refused(
+                "nothing_kept",
+                f"nothing is kept of {', '.join(unknown)}",
+                hint=", ".join(dict.fromkeys(places)) or "is the name right?",
+            )
         return await self.hold_desk.place(body, actor)
 
     async def release(self, hold: str, actor: str) -> contract.HoldView:
@@ -151,6 +163,11 @@ class House:
 
         rows, losses = await self.inventory(), await self.disk.run(self.recorder.losses)
         return exposition(self.state(), rows, await self.audit(), losses, self.failures(), self.clock.now())
+
+    async def _unknown(self, scope: Scope) -> tuple[str, ...]:
+        cameras = {camera.id for camera in self.cameras.view()}
+        devices = {device.id for device in self.devices.view()}
+        return await self.disk.run(unknown_names, scope, cameras, devices, self.stores)
 
     def _inventory(self) -> tuple[contract.InventoryRow, ...]:
         """On the `Disk` thread. Receipts and journal are kept outside the stores, because no erasure reaches them."""

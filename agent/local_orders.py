@@ -46,9 +46,13 @@ class LocalIssuer:
         """Order a point purge of `scope`; returns its id once it is in the journal.
 
         Raises:
-            Refused: the scope names nothing.
+            Refused: `empty_scope`, the scope names nothing; `bad_range`, it ends before it begins; `size`.
             StoreBroken: the journal could not be written; nothing was ordered.
         """
+        if scope.backwards:
+            raise Refused(
+                "bad_range", "what is to be erased ends before it begins", hint="say from when, and up to when"
+            )
         async with self._turn:
             return await self._erase(scope)
 

@@ -13,7 +13,7 @@ import msgspec
 from privacy.errors import ReceiptInvalid
 from privacy.merkle import consistency_proof, consistent, includes, inclusion_proof
 from privacy.receipts import LogEntry, LogPosition, leaf_of
-from privacy.signing import SignatureError, SigningKey, Trust, issuer, unverified_claims, verify
+from privacy.signing import SignatureError, SigningKey, Trust, issuer, unverified_claims, unverified_type, verify
 
 TYP = "portvakt-checkpoint+jwt"
 Hash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -63,6 +63,8 @@ def unverified_checkpoint(jws: str) -> Checkpoint:
         ReceiptInvalid: it is none.
     """
     try:
+        if unverified_type(jws.encode()) != TYP:
+            raise ReceiptInvalid("this is no checkpoint")
         return msgspec.convert(unverified_claims(jws.encode()), Checkpoint)
     except (SignatureError, ValueError) as error:
         raise ReceiptInvalid("this is no checkpoint") from error

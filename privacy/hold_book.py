@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 KIND: Final = "holds"
 _FILE: Final = ""
-"""There is one file, so it needs no name."""
+"""There is one file, so it needs no name; another, where that was away when a line was written."""
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Hold).decode
 
@@ -59,8 +59,9 @@ class HoldBook:
 
     def write(self, hold: Hold) -> None:
         """Write down what has become of `hold`, durably."""
-        sequence = self._files.append(_FILE, [(_concerns(hold), _encode(hold))])
-        self._lines[_FILE, sequence] = hold.id
+        name = self._files.place(_FILE)
+        sequence = self._files.append(name, [(_concerns(hold), _encode(hold))])
+        self._lines[name, sequence] = hold.id
         self._holds[hold.id] = hold
         self._changed()
 
@@ -72,7 +73,8 @@ class HoldBook:
             return _encode(anew(hold)) if hold else payload
 
         with self._files.change() as change:
-            self._files.revise(_FILE, revised)
+            for name in self._files.names():
+                self._files.revise(name, revised)
             change.afterwards(self._read_again)
 
     def forget(self, owners: set[str]) -> None:
@@ -88,6 +90,10 @@ class HoldBook:
                 self._files.lose(name, partial(_is_among, sequences))
             self._dying |= owners
             change.afterwards(self._read_again)
+
+    def forget_unread(self) -> None:
+        """As `SealedFolder.forget_unread`."""
+        self._files.forget_unread()
 
     def scan(self, scope: Scope, before: datetime) -> Iterator[int]:
         """As `Store.scan`: counts lines, of which a hold has several."""

@@ -77,10 +77,12 @@ class Holds:
         keeps, or kept, is kept for 30 days from when that was placed.
 
         Raises:
-            HoldRefused: `code` is `empty_scope`, `nobody_named`, `bad_end`, `again` or `ordered`.
+            HoldRefused: `code` is `empty_scope`, `bad_range`, `nobody_named`, `bad_end`, `again` or `ordered`.
         """
         if not scope.named:
             raise HoldRefused("empty_scope", "its scope names nothing", hint="say what to keep")
+        if scope.backwards:
+            raise HoldRefused("bad_range", "its scope ends before it begins", hint="say from when, and up to when")
         if reason is Reason.PERSONS_REQUEST and not scope.subjects:
             raise HoldRefused("nobody_named", "a person's request concerns that person", hint="name them in the scope")
         now, moment = self._now()
@@ -176,6 +178,7 @@ class Holds:
         found = list(self.find(scope, before))
         keepers = [keeper for item in found if (keeper := self._keeper(item))]
         self._book.forget({item.id for item in found if not self._keeper(item)})
+        self._book.forget_unread()
         kept = Counter((keeper.reason.value, keeper.until) for keeper in keepers)
         exemptions = tuple(Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items()))
         return Erasure(len(found), len(found) - len(keepers), len(keepers), exemptions=exemptions)

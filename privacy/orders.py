@@ -125,6 +125,8 @@ def verify_order(
         raise OrderRefused("expired", "it came after its end", hint="the backend must issue it anew")
     if not claims.scope.named:
         raise OrderRefused("scope", "its scope names nothing", hint='to erase all there is, say "everything": true')
+    if claims.scope.backwards:
+        raise OrderRefused("scope", "its scope ends before it begins", hint="the backend must issue it anew")
     return _order(claims, compact.decode())
 
 

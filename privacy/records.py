@@ -10,10 +10,22 @@ import msgspec
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$(?!\n)")]
 """Opaque, fit for file names and topics. `$` alone would let a line break at the end pass."""
 
+ID_IN_WORDS = "1 to 64 of A-Z a-z 0-9 _ . : -, the first of them a letter or a digit"
+"""An `Identifier`, for people."""
+
 # RFC 9562, version 7.
 UuidV7 = Annotated[
     str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$(?!\n)")
 ]
+
+
+def is_identifier(text: str) -> bool:
+    """Whether `text` is an `Identifier`."""
+    try:
+        msgspec.convert(text, Identifier)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 class RecordClass(StrEnum):
@@ -83,6 +95,11 @@ class Scope(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         """Whether it names anything at all."""
         narrowed = self.classes or self.cameras or self.devices or self.subjects or self.start or self.end
         return self.everything or bool(narrowed)
+
+    @property
+    def backwards(self) -> bool:
+        """Whether it ends before it begins, or as it begins: nobody means that, and nothing dated is in it."""
+        return self.start is not None and self.end is not None and self.start >= self.end
 
     def covers(self, item: Item) -> bool:
         """Whether `item` is in this scope. An undated item is inside every time range."""

@@ -13,7 +13,7 @@ from privacy.errors import StoreBroken
 from privacy.keyring import KeyEntry, KeyRing
 from privacy.moment import Moment, Utc
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_log import SealedLog
+from privacy.sealed_log import FILE_BYTES, SealedLog, begins_log
 
 T = TypeVar("T")
 
@@ -128,7 +128,8 @@ _infos = msgspec.msgpack.Decoder(Info)
 class SealedFile:
     """Opened when it is first needed.
 
-    Where the file is missing, the power went between its key and itself: it is made then, a log without records.
+    Where the file is missing, the power went between its key and itself, or somebody took it away: it is a log without
+    records, and only `open` makes it.
     """
 
     def __init__(self, path: Path, ring: KeyRing, entry: KeyEntry, kind: Kind) -> None:
@@ -143,8 +144,28 @@ class SealedFile:
         self._oldest: datetime | None = None
         self._newest: datetime | None = None
 
+    @property
+    def missing(self) -> bool:
+        """Whether no file lies there."""
+        return self._head() is None
+
+    @property
+    def ours(self) -> bool:
+        """Whether a log of this program lies there."""
+        return begins_log(self._head() or b"")
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, as they were when this run last wrote or read it."""
+        return 0 if self._log is None and self.missing else self.open().size
+
+    @property
+    def first_free(self) -> int:
+        """The sequence that the next record takes."""
+        return 0 if self._log is None and self.missing else self.open().first_free
+
     def open(self) -> SealedLog:
-        """The log; read when it is first asked for."""
+        """The log; read when it is first asked for, and made where it is missing."""
         if self._log is None:
             opened = SealedLog(self.path, self._ring.seal(self.entry), self._kind.name.encode())
             for _, payload in opened.replay():
@@ -154,6 +175,8 @@ class SealedFile:
 
     def state(self) -> tuple[int, datetime | None]:
         """How many records open, and when the oldest of those was written that can be dated."""
+        if self.missing:
+            return 0, None
         self.open()
         return self._count, self._oldest
 
@@ -166,11 +189,16 @@ class SealedFile:
 
     def records(self) -> Iterator[Record]:
         """Every record that opens, with its sequence."""
-        for sequence, payload in self.open().replay():
+        for sequence, payload in () if self.missing else self.open().replay():
             yield sequence, self._item(payload, sequence), payload
 
     def count_reached(self, scope: Scope, before: datetime) -> int:
-        """How many records an order for `scope` reaches; reads them only where some may be reached, and others not."""
+        """How many records an order for `scope` reaches; reads them only where some may be reached, and others not.
+
+        None of what is somebody else's: that stops no order.
+        """
+        if not self.ours:
+            return 0
         count, _ = self.state()
         ends = (Item("", self._kind.record_class, at) for at in (self._oldest, self._newest))
         if all(reached(scope, before, end) for end in ends) and not (scope.cameras or scope.devices or scope.subjects):
@@ -199,6 +227,18 @@ class SealedFile:
             wall = begun.wall + min(shift, max(now.wall - begun.wall, timedelta()))
             moment = msgspec.structs.replace(begun, wall=wall, no_earlier=wall)
         return msgspec.structs.replace(self.info, moment=moment)
+
+    def _head(self) -> bytes | None:
+        """The first bytes of the file; None where it is missing."""
+        try:
+            with self.path.open("rb") as file:
+                return file.read(FILE_BYTES)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreBroken(
+                f"cannot read {self.path.name}: {error.strerror}", hint="see `portvakt doctor`"
+            ) from error
 
     def _item(self, payload: bytes, sequence: int = 0) -> Item:
         return self._kind.item(f"{self.name}.{sequence}", payload, self.info)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from privacy.keyring import Change, KeyEntry, KeyRing
 from privacy.log_directory import LogDirectory
@@ -30,6 +30,9 @@ class Held(Protocol):
     @property
     def until(self) -> datetime: ...
 
+
+TRIED: Final = 8
+"""How many records of a stray file each other key is tried on: where damage hides all of these, it hides the rest."""
 
 HeldBy = Callable[[Item], Held | None]
 """The hold that a record is under, if any."""
@@ -82,6 +85,8 @@ class SealedFolder:
         """Files that the open change has written, by the ids of their entries."""
         self._unsettled: set[Path] = set()
         """Files that a change writes, or has die: which of both, nobody knows before the ring is settled."""
+        self._unmade: set[bytes] = set()
+        """Entries that this run has added, and whose files were never whole: they hold nothing."""
         self._unlink_dead()
 
     def names(self) -> list[str]:
@@ -94,19 +99,38 @@ class SealedFolder:
         return [living[name] for name in sorted(living)]
 
     def append(self, name: str, records: Sequence[tuple[Concerns, bytes]]) -> int:
-        """Add records durably to the file `name`, made where it is not there; returns the sequence of the first.
+        """Add records durably to the file `place(name)`, made where it is not there; returns the sequence of the first.
 
         As `SealedLog.append`. Not while a change of keys is open.
         """
         # First: after a change that failed, only a ring that has settled knows which file lives. And a sync may be due.
         self._ring.sync()
+        name = self.place(name)
         file = self._living().get(name)
         if file is None:
             moment = since([concerns.at for concerns, _ in records], self._moment())
-            self._ring.add(self._kind.name, Info(name, moment).to_bytes())
+            entry = self._ring.add(self._kind.name, Info(name, moment).to_bytes())
+            self._unmade.add(entry.id)
             self._ring.sync()  # the key before the file: a file without one is dead
             file = self._living()[name]
-        return file.append(records)
+        first = file.append(records)
+        self._unmade.discard(file.entry.id)
+        return first
+
+    def place(self, name: str) -> str:
+        """`name`, or a longer one where the file of that name is away.
+
+        It may come back with what it holds, and has to die by its own key then, without what was written since.
+        """
+        living = self._living()
+        while name in living and self.away(name):
+            name += "+"
+        return name
+
+    def away(self, name: str) -> bool:
+        """Whether the file `name`, which must be one of `names`, is missing though it was there, or may have been."""
+        file = self._living()[name]
+        return file.missing and file.entry.id not in self._unmade
 
     def file(self, name: str) -> SealedFile:
         """The file `name`, which must be one of `names`."""
@@ -148,7 +172,7 @@ class SealedFolder:
             file = self._named(change.entries())[name]
             times = [concerns.at for concerns in map(self._kind.describe, payloads) if concerns]
             moment = since(times, self._moment()) if times and len(times) == len(payloads) else file.info.moment
-            self._replace(change, file, list(enumerate(payloads, file.open().first_free)), Info(name, moment))
+            self._replace(change, file, list(enumerate(payloads, file.first_free)), Info(name, moment))
 
     def revise(self, name: str, anew: Callable[[bytes], bytes | None]) -> None:
         """Make each record of the file `name` what `anew` makes of its payload (None: it dies), under a new key.
@@ -166,7 +190,17 @@ class SealedFolder:
         """Have every file die that began at a moment that is `due`; returns how many records went."""
         with self.change() as change:
             files = [file for file in self._named(change.entries()).values() if due(file.info.moment)]
-            return sum(len(self._lose(change, file, file.records(), lambda *_: True)) for file in files)
+            return sum(len(self._lose(change, file, _opened(file), lambda *_: True)) for file in files)
+
+    def forget_unread(self) -> None:
+        """Have every file die of which nothing opens: it is missing, or somebody else's.
+
+        It does not say whom it concerns, so that every erasure may mean it; and nobody loses a record by it.
+        """
+        with self.change() as change:
+            for file in self._named(change.entries()).values():
+                if not any(True for _ in _opened(file)):
+                    self._replace(change, file, [], file.info)
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
         """The time has become known: correct what the files of this boot say of their records."""
@@ -177,17 +211,17 @@ class SealedFolder:
                     change.inform(file.entry.id, file.info.corrected(moment, now).to_bytes())
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        """As `Store.erase`."""
+        """As `Store.erase`. What does not say whom it concerns dies too: see `forget_unread`."""
         found = 0
         kept: Counter[tuple[str, datetime]] = Counter()
         with self.change() as change:
             for file in self._named(change.entries()).values():
-                records = list(file.records())
+                records = list(_opened(file))
                 meant = [item for _, item, _ in records if reached(scope, before, item)]
                 holds = [hold for item in meant if (hold := self._holds(item))]
                 found += len(meant)
                 kept.update((str(hold.reason), hold.until) for hold in holds)
-                if len(meant) > len(holds):
+                if len(meant) > len(holds) or not records:
                     self._lose(change, file, records, lambda _sequence, item: reached(scope, before, item))
         exemptions = [Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items())]
         return Erasure(found, found - kept.total(), kept.total(), exemptions=tuple(exemptions))
@@ -231,7 +265,7 @@ class SealedFolder:
             else:
                 kept.append((sequence, payload))
         if gone or not kept:
-            self._replace(change, file, kept, file.left_with(kept, self._moment()))
+            self._replace(change, file, kept, file.left_with(kept, self._moment()) if kept else file.info)
         return gone
 
     def _replace(self, change: Change, file: SealedFile, kept: Sequence[tuple[int, bytes]], info: Info) -> None:
@@ -243,7 +277,7 @@ class SealedFolder:
             )
             self._unsettled.add(staged.path)
             purpose = self._kind.name.encode()
-            SealedLog.create(staged.path, self._ring.seal(entry), purpose, kept, file.open().first_free)
+            SealedLog.create(staged.path, self._ring.seal(entry), purpose, kept, file.first_free)
         change.forget(file.entry.id)
         self._unsettled.add(file.path)
         change.afterwards(self._settle)
@@ -265,13 +299,18 @@ class SealedFolder:
         return sum(reached(scope, before, item) for item in opened)
 
     def _open_records(self, data: bytes, own: bytes) -> list[Item]:
-        """What the key of the entry `own` opens, or else any other key, if it opens the first record."""
+        """What the key of the entry `own` opens, or else any other key, if it opens one of the first records."""
         entries = self._ring.entries(self._kind.name)
         for entry in sorted(entries.values(), key=lambda entry: entry.id != own):
             records = records_in(data, self._ring.seal(entry), self._kind.name.encode())
-            tried = records if entry.id == own else islice(records, 1)
+            tried = records if entry.id == own else islice(records, TRIED)
             if any(payload is not None for _, payload, _ in tried):
                 info = Info.of(entry)
                 again = records_in(data, self._ring.seal(entry), self._kind.name.encode())
                 return [self._kind.item("", payload, info) for _, payload, _ in again if payload is not None]
         return []
+
+
+def _opened(file: SealedFile) -> Iterable[Record]:
+    """Every record of `file`; none where what lies there is somebody else's."""
+    return file.records() if file.ours else ()

@@ -142,7 +142,7 @@ class SealedLog:
         if missing:
             write_new(self._path, _file_header(0))
         data = self._read()
-        if not data.startswith(FILE_MAGIC) or data[:FILE_BYTES] != _file_header(_first_free(data)):
+        if not begins_log(data):
             raise StoreBroken(
                 f"{self._path} was not written by this program",
                 hint="move it away, or restore it from a backup",
@@ -193,6 +193,11 @@ class SealedLog:
                 log.warning("%s: record %d does not open and is passed over", self._path.name, sequence)
             else:
                 yield sequence, payload, end
+
+
+def begins_log(data: bytes) -> bool:
+    """Whether the file that begins with `data`, `FILE_BYTES` of it or more, is a log of this program."""
+    return data.startswith(FILE_MAGIC) and data[:FILE_BYTES] == _file_header(_first_free(data))
 
 
 def records_in(data: bytes, seal: Seal, purpose: bytes) -> Iterator[tuple[int, bytes | None, int]]:

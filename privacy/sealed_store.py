@@ -12,7 +12,7 @@ from privacy.keyring import KeyRing
 from privacy.lifetime import Lifetime
 from privacy.moment import Moment, since
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_file import Concerns, reached
+from privacy.sealed_file import Concerns, SealedFile, reached
 from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
 from privacy.store import Erasure
 from privacy.timekeeping import TimeKeeper
@@ -157,7 +157,7 @@ class ExpiringStore(SealedStore):
         """
         names = set(self._files.names())
         newest = max((int(name) for name in names if name.isdecimal()), default=0)
-        if numbered(newest) in names and (file := self._files.file(numbered(newest))).open().size < largest:
+        if numbered(newest) in names and self._takes(file := self._files.file(numbered(newest)), largest):
             now, begun, span = self._lifetime.time.moment(), file.info.moment, self._lifetime.span
             first = since([concerns.at for concerns, _ in records], now)
             young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
@@ -165,6 +165,9 @@ class ExpiringStore(SealedStore):
             if young and alike and begun.wall <= min(concerns.at for concerns, _ in records):
                 return numbered(newest)
         return numbered(max(newest, above) + 1)
+
+    def _takes(self, file: SealedFile, largest: int) -> bool:
+        return file.size < largest and not self._files.away(file.name)
 
     def _doubtful(self, name: str) -> bool:
         return self._lifetime.sealed(self._files.file(name).info.moment)

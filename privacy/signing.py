@@ -180,6 +180,16 @@ def verify(compact: bytes, typ: str, trust: Trust, largest: int = LARGEST_JWS) -
         raise SignatureError("form", f"its claims are not strict JSON: {error}") from error
 
 
+def unverified_type(compact: bytes) -> object:
+    """The `typ` in the header of a JWS, before anybody looks at its signature.
+
+    Raises:
+        ValueError: it is no JWS.
+    """
+    header, _, _ = compact.split(b".")
+    return strict_json.loads(_decoded(header)).get("typ")
+
+
 def unverified_claims(compact: bytes) -> dict[str, Any]:
     """The claims of a JWS whose signature somebody checked before. For our own sealed journal only."""
     return strict_json.loads(_decoded(compact.split(b".")[1]))

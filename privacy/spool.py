@@ -178,7 +178,7 @@ class Spool(ExpiringStore):
     def _waiting(self, segment: str) -> list[Record]:
         """What of `segment` is not done with."""
         done = self._state.done_up_to(segment)
-        if segment in self._files.names() and self._files.file(segment).open().first_free == done + 1:
+        if segment in self._files.names() and self._files.file(segment).first_free == done + 1:
             return []  # without reading it
         return [record for record in self._files.records(segment) if record[0] > done]
 
@@ -205,7 +205,7 @@ class Spool(ExpiringStore):
     def _make_room(self) -> None:
         """Drop the oldest segments while all are larger than the cap together; never the newest."""
         names = self._files.names()
-        sizes = [self._files.file(name).open().size for name in names]
+        sizes = [self._files.file(name).size for name in names]
         surplus = sum(sizes) - self._cap
         lost = 0
         with self._files.change():

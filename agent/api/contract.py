@@ -232,6 +232,8 @@ class EraseBody(Wire, frozen=True, kw_only=True):
 class EraseAnswer(Wire, frozen=True, kw_only=True):
     order: str
     """The id of the order that now stands in the journal; its receipts will name it."""
+    unknown: tuple[str, ...] = ()
+    """What it names that the gateway knew nothing of, such as `camera nope`: perhaps the name is wrong."""
 
 
 class HoldBody(Wire, frozen=True, kw_only=True):
@@ -361,13 +363,16 @@ class House(Protocol):
         """Accept a person's claim to what a camera takes. Refused: `unknown_camera`, `bad_range`."""
 
     async def erase(self, scope: Scope, actor: str) -> EraseAnswer:
-        """Journal an order of the local issuer; returns when it is on disk. Refused: `empty_scope`."""
+        """Journal an order of the local issuer; returns when it is on disk.
+
+        Refused: `empty_scope`, `bad_range`, `size`.
+        """
 
     async def holds(self) -> tuple[HoldView, ...]:
         """Every hold that is remembered, the oldest first."""
 
     async def hold(self, body: HoldBody, actor: str) -> HoldView:
-        """Keep what is in a scope past its limit. Refused: the codes of `Holds.place`."""
+        """Keep what is in a scope past its limit. Refused: `nothing_kept`, and the codes of `Holds.place`."""
 
     async def release(self, hold: str, actor: str) -> HoldView:
         """End a hold. Refused: the codes of `Holds.release`."""

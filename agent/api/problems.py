@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from agent.api.contract import Wire
 from agent.errors import AgentError, Refused
 from privacy.errors import PrivacyError
+from privacy.records import ID_IN_WORDS
 
 T = TypeVar("T")
 
@@ -93,6 +94,12 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         )
 
 
+def _in_words(message: str) -> str:
+    """What msgspec says of a body, without the pattern: every text with one is an id."""
+    wrong, at, place = message.partition(" - at ")
+    return f"an id has {ID_IN_WORDS}{at}{place}" if "matching regex" in wrong else message
+
+
 def _whereabouts(bug: BaseException) -> str:
     """`KeyError at routes.py:57 command, house.py:88 command`, of a group one after the other."""
     if isinstance(bug, BaseExceptionGroup):
@@ -120,6 +127,6 @@ async def decode(request: web.Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
-        raise Refused("invalid", str(error)) from error
+        raise Refused("invalid", _in_words(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("malformed", f"the body is not JSON: {error}") from error

@@ -28,11 +28,13 @@ def issue(  # noqa: PLR0913 - what an order is made of, each by name
     A gateway that nobody has declared yet is declared with this epoch.
 
     Raises:
-        ValueError: the scope names nothing, or the gateway id is none.
+        ValueError: the scope names nothing or ends before it begins, or the gateway id is none.
         StoreBroken: the folder could not be read or written.
     """
     if not scope.named:
         raise ValueError('the scope names nothing; to erase all there is, say {"everything": true}')
+    if scope.backwards:
+        raise ValueError("the scope ends before it begins")
     key, name = state.issuer()
     keeper = state.gateway(gateway)
     if keeper.enrolment() is None:

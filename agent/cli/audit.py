@@ -7,8 +7,9 @@ import typer
 
 from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
-from agent.cli.outcome import NO
-from agent.cli.receipts import entries_of, read_jwk, read_text, unknown_receipt
+from agent.cli.outcome import NO, usage
+from agent.cli.receipts import ReceiptKind, entries_of, read_jwk, read_text, unknown_receipt, unverified
+from agent.cli.scopes import chosen
 
 app = typer.Typer(no_args_is_help=True, help="The log of what was ordered and done; check that nobody changed it.")
 
@@ -44,7 +45,10 @@ def checkpoint(socket: Socket = DEFAULT_SOCKET) -> None:
 @app.command(epilog="Example: portvakt audit prove ORDER > proof.json")
 def prove(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, as `receipt list` shows it.")],
-    kind: Annotated[str, typer.Option(help="`erased` or `verified`.")] = "verified",
+    kind: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="`erased` or `verified`; left out: what FILE is, else `verified`."),
+    ] = None,
     receipt: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="The receipt itself, where it has expired here, and somebody has kept it."),
@@ -58,12 +62,13 @@ def prove(
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
     from privacy.checkpoint import prove_inclusion, unverified_checkpoint  # noqa: PLC0415 - brings cryptography
 
+    wanted = chosen(kind, ReceiptKind, "--kind") if kind is not None else None
+    given = None if receipt is None else _receipt_of(receipt, order, wanted)
     gateway = Gateway(socket)
     signed = gateway.checkpoint()
     log = gateway.audit()
-    jws = next((entry.jws for entry in log if (entry.order, entry.kind) == (order, kind)), None)
-    if receipt is not None:
-        jws = read_text(receipt).strip()
+    sought = order, wanted or ReceiptKind.VERIFIED
+    jws = given or next((entry.jws for entry in log if (entry.order, entry.kind) == sought), None)
     if jws is None:
         raise unknown_receipt(order, log)
     output.as_json(prove_inclusion(entries_of(log), jws, signed, unverified_checkpoint(signed).log.size))
@@ -92,11 +97,16 @@ def verify(
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
     from privacy.audit import position, verify_log  # noqa: PLC0415 - brings cryptography
-    from privacy.checkpoint import verify_checkpoint, verify_growth  # noqa: PLC0415
+    from privacy.checkpoint import unverified_checkpoint, verify_checkpoint, verify_growth  # noqa: PLC0415
     from privacy.errors import ReceiptInvalid  # noqa: PLC0415
 
     jwk = read_jwk(key)
-    earlier = None if since is None else read_text(since)
+    earlier = None if since is None else read_text(since).strip()
+    if earlier is not None:
+        try:
+            unverified_checkpoint(earlier)
+        except ReceiptInvalid:
+            raise usage(f"{since} is no checkpoint", "what `portvakt audit checkpoint` printed") from None
     gateway = Gateway(socket)
     try:
         log = entries_of(gateway.audit())
@@ -115,3 +125,19 @@ def verify(
     output.line(f"genuine and whole: {len(log)} entries{grown}")
     if expired := len(log) - len(receipts):
         output.line(f"{expired} of them have expired: they are no longer here, and their places in the log still count")
+
+
+def _receipt_of(path: Path, order: str, kind: ReceiptKind | None) -> str:
+    """The receipt in `path`, which must be that of `order`, and of `kind` where one is named.
+
+    Raises:
+        Refused: `usage`; it is none, or another.
+    """
+    jws = read_text(path).strip()
+    try:
+        told = unverified(jws)
+    except ValueError:
+        raise usage(f"{path} is no receipt", "what `portvakt receipt show` printed") from None
+    if told.order.id != order or kind not in {None, told.kind}:
+        raise usage(f"{path} is another receipt: {told.kind!r} of {told.order.id!r}", "say ORDER and --kind as it does")
+    return jws

@@ -10,7 +10,7 @@ import typer
 from agent.cli import output
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import usage
-from agent.cli.scopes import time_of
+from agent.cli.scopes import identifier, time_of
 from agent.errors import AgentError, Refused
 
 app = typer.Typer(no_args_is_help=True, help="List cameras and pictures, fetch the newest, say whom they concern.")
@@ -111,8 +111,9 @@ def tag(
     from agent.api.contract import TagBody, TagView  # noqa: PLC0415
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
+    person = identifier(subject, "--subject")
     path = f"/api/snapshots/{quote(picture, safe='')}/subjects"
-    told = Gateway(socket).ask("POST", path, TagView, TagBody(subject=subject))
+    told = Gateway(socket).ask("POST", path, TagView, TagBody(subject=person))
     if json:
         output.as_json(told)
     else:
@@ -138,7 +139,12 @@ def claim(  # noqa: PLR0913 - each is an option of the verb
     from agent.api.contract import ClaimBody  # noqa: PLC0415 - beside the gateway
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    body = ClaimBody(camera=camera, subject=subject, start=time_of(start, "--from"), end=time_of(end, "--to"))
+    body = ClaimBody(
+        camera=identifier(camera, "--camera"),
+        subject=identifier(subject, "--subject"),
+        start=time_of(start, "--from"),
+        end=time_of(end, "--to"),
+    )
     told = Gateway(socket).ask("POST", "/api/claims", ClaimBody, body)
     if json:
         output.as_json(told)

@@ -148,8 +148,8 @@ def remove(device_id: Id, socket: Socket = DEFAULT_SOCKET, *, yes: Yes = False) 
     output.line(f"removed {device.id}")
 
 
-def confirm(question: str, *, yes: bool) -> None:
-    """Go on when the person says yes.
+def confirm(question: str, *, yes: bool, warning: str = "this cannot be undone") -> None:
+    """Go on when the person says yes. `warning` is for a caller who cannot be asked.
 
     Raises:
         Refused: `usage`; there is no terminal to ask on, and no --yes.
@@ -158,7 +158,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise usage("this cannot be undone, and there is no terminal to ask on", "say --yes")
+        raise usage(f"{warning}, and there is no terminal to ask on", "say --yes")
     typer.confirm(question, abort=True, err=True)
 
 

@@ -15,6 +15,7 @@ from agent.cli.scopes import (
     Everything,
     Start,
     Subjects,
+    chosen,
     moment,
     scope_of,
     words,
@@ -29,7 +30,7 @@ RELEASE_EXAMPLE = "Example: portvakt release HOLD"
 
 
 def hold(  # noqa: PLR0913, PLR0917 - each is an option of the verb
-    reason: Annotated[Reason, typer.Option(help="Why; there is no other.")],
+    reason: Annotated[str, typer.Option(metavar="REASON", help=f"Why: {', '.join(Reason)}; there is no other.")],
     camera: Cameras = None,
     device: DeviceIds = None,
     subject: Subjects = None,
@@ -64,8 +65,9 @@ def hold(  # noqa: PLR0913, PLR0917 - each is an option of the verb
         end=end,
         everything=everything,
     )
-    body = HoldBody(scope=scope, reason=reason, until=moment(until, "--until"))
-    confirm(f"Hold {words(scope)}? Nobody can look at it meanwhile.", yes=yes)
+    body = HoldBody(scope=scope, reason=chosen(reason, Reason, "--reason"), until=moment(until, "--until"))
+    warning = "nobody can look at it meanwhile"
+    confirm(f"Hold {words(scope)}? N{warning[1:]}.", yes=yes, warning=warning)
     placed = Gateway(socket).ask("POST", "/api/holds", HoldView, body)
     if json:
         output.as_json(placed)

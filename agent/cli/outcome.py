@@ -22,11 +22,11 @@ _BAD_INPUT_CODES = frozenset({
     "invalid",
     "malformed",
     "not_found",
+    "nothing_kept",
     "too_large",
     "unknown_camera",
     "unknown_device",
     "unknown_path",
-    "unknown_receipt",
     "unknown_snapshot",
     "usage",
 })  # fmt: skip

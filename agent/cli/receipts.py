@@ -4,6 +4,7 @@ import sys
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,10 +15,11 @@ from agent.api.contract import AuditEntry, StoreReport
 from agent.cli import output
 from agent.cli.options import DEFAULT_PUBLIC_KEY, DEFAULT_SOCKET, Json, Socket
 from agent.cli.outcome import NO, usage
+from agent.cli.scopes import chosen
 from agent.errors import AgentError, Refused
 
 if TYPE_CHECKING:
-    from privacy.receipts import LogEntry
+    from privacy.receipts import LogEntry, StoreLine
 
 T = TypeVar("T")
 
@@ -30,10 +32,25 @@ SIGNATURE: dict[bool | None, output.Cell] = {
 }
 
 
+class ReceiptKind(StrEnum):
+    """What a receipt may say of an order."""
+
+    ERASED = "erased"
+    VERIFIED = "verified"
+
+
+Kind = Annotated[str, typer.Option(metavar="KIND", help="`erased` or `verified`.")]
+
+
+class OrderName(msgspec.Struct, frozen=True):
+    id: str
+
+
 class Claims(msgspec.Struct, frozen=True):
     """What a receipt says of an erasure; of its other claims nothing is needed here."""
 
     kind: str
+    order: OrderName
     at: datetime
     stores: tuple[StoreReport, ...]
 
@@ -100,12 +117,13 @@ def list_receipts(
 @app.command(epilog="Example: portvakt receipt show ORDER > receipt.jws")
 def show(
     order: Annotated[str, typer.Argument(metavar="ORDER", help="The order's id, as `receipt list` shows it.")],
-    kind: Annotated[str, typer.Option(help="`erased` or `verified`.")] = "verified",
+    kind: Kind = "verified",
     socket: Socket = DEFAULT_SOCKET,
 ) -> None:
     """Print one receipt: a compact JWS (RFC 7515)."""
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
+    kind = chosen(kind, ReceiptKind, "--kind")
     gateway = Gateway(socket)
     receipt = gateway.receipt(order, kind)
     if receipt is None:
@@ -162,7 +180,7 @@ def verify(
             str(line.left),
             line.tier,
             ", ".join(f"{count} {way}" for way, count in line.by.items() if count) or "-",
-            "; ".join(f"{one.count} {one.reason}, until {output.moment(one.due)}" for one in line.exemptions) or "-",
+            held_for(line),
         ]
         for line in receipt.stores
     ]
@@ -177,11 +195,25 @@ def claims_of(jws: str) -> Claims:
         AgentError: it is no receipt.
     """
     try:
-        _, payload, _ = jws.split(".")
-        return msgspec.json.decode(urlsafe_b64decode(payload + "=="), type=Claims)
-    except ValueError as error:  # those of base64 and msgspec are such, too
+        return unverified(jws)
+    except ValueError as error:
         hint = "see `portvakt audit verify`"
         raise AgentError("the agent hands out a receipt that cannot be read", hint=hint) from error
+
+
+def unverified(jws: str) -> Claims:
+    """What a compact JWS says; the signature is not looked at.
+
+    Raises:
+        ValueError: it is no receipt.
+    """
+    _, payload, _ = jws.split(".")
+    return msgspec.json.decode(urlsafe_b64decode(payload + "=="), type=Claims)  # what these raise are ValueErrors
+
+
+def held_for(store: "StoreReport | StoreLine") -> str:
+    """What a store left, why, and until when: a cell."""
+    return "; ".join(f"{one.count} {one.reason}, until {output.moment(one.due)}" for one in store.exemptions) or "-"
 
 
 def entries_of(log: Iterable[AuditEntry]) -> "list[LogEntry]":

@@ -2,18 +2,22 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.api.contract import ExemptionView
 from agent.cli import output
 from agent.cli.devices import confirm
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket, Yes
 from agent.cli.outcome import NO
-from agent.cli.receipts import Claims, claims_of
+from agent.cli.receipts import Claims, claims_of, held_for
 from agent.cli.scopes import Cameras, Classes, DeviceIds, End, Everything, Start, Subjects, scope_of, words
 from agent.errors import AgentError
+from agent.known import where_to_look
 from privacy.records import RecordClass
 
 if TYPE_CHECKING:
@@ -79,7 +83,8 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
 ) -> None:
     """Erase what was kept, and await the receipts.
 
-    It reaches what was kept up to now. Options narrow each other; values widen one option.
+    It reaches what was kept up to now. Options narrow each other; values widen one option. Where nothing is kept of an
+    id, the order is given all the same, and the last line says so.
     Exit code 0 when a receipt says that a scan found nothing left, 1 when it does not, or not in time.
     """
     from agent.api.contract import EraseAnswer, EraseBody  # noqa: PLC0415 - beside the gateway
@@ -97,7 +102,8 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     gateway = Gateway(socket)
     _warn_of_unkept(gateway, scope.classes)
     confirm(f"Erase {words(scope)}? This cannot be undone.", yes=yes)
-    order = gateway.ask("POST", "/api/erase", EraseAnswer, EraseBody(scope=scope), seconds=60).order
+    answer = gateway.ask("POST", "/api/erase", EraseAnswer, EraseBody(scope=scope), seconds=60)
+    order = answer.order
     signed = _await(gateway, order, wait)
     receipts = [claims_of(jws) for jws in signed]
     verified = [receipt for receipt in receipts if receipt.kind == "verified"]
@@ -107,9 +113,10 @@ def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb
             {"kind": receipt.kind, "at": receipt.at, "stores": receipt.stores, "jws": jws}
             for receipt, jws in zip(receipts, signed, strict=True)
         ]
-        output.as_json({"order": order, "verified": clean, "receipts": told})
+        output.as_json({"order": order, "verified": clean, "unknown": answer.unknown, "receipts": told})
     else:
         _tell(order, receipts, clean=clean, waited=wait)
+        _doubt(receipts, answer.unknown)
     raise typer.Exit(0 if clean else NO)
 
 
@@ -126,25 +133,56 @@ def _warn_of_unkept(gateway: "Gateway", classes: Sequence[RecordClass]) -> None:
 
 
 def _await(gateway: "Gateway", order: str, seconds: float) -> list[str]:
-    """The receipts of `order`, compact JWS, the first one first: once one says verified, or `seconds` have passed."""
+    """The receipts of `order`, compact JWS, the first one first.
+
+    Once one says verified, or that something is held; or `seconds` have passed.
+    """
     until = time.monotonic() + seconds
-    while (verified := gateway.receipt(order, "verified")) is None and time.monotonic() < until:
+    erased = None
+    while (verified := gateway.receipt(order, "verified")) is None:
+        erased = erased or gateway.receipt(order, "erased")
+        if time.monotonic() >= until or (erased and _held(claims_of(erased))):
+            break
         time.sleep(POLL_SECONDS)
-    erased = gateway.receipt(order, "erased")
+    erased = erased or gateway.receipt(order, "erased")
     return [jws for jws in (erased, verified) if jws is not None]
 
 
 def _tell(order: str, receipts: Sequence[Claims], *, clean: bool, waited: float) -> None:
     output.line(f"order {order}")
     rows: list[list[output.Cell]] = [
-        [receipt.kind, store.store, str(store.found), str(store.erased), str(store.left), store.tier]
+        [receipt.kind, store.store, str(store.found), str(store.erased), str(store.left), store.tier, held_for(store)]
         for receipt in receipts
         for store in receipt.stores
     ]
-    output.as_table(["receipt", "store", "found", "erased", "left", "tier"], rows, empty="no receipt yet")
+    heads = ["receipt", "store", "found", "erased", "left", "tier", "left for"]
+    output.as_table(heads, rows, empty="no receipt yet")
     if clean:
         output.line("verified: a scan found nothing left")
     elif any(receipt.kind == "verified" for receipt in receipts):
         output.line("verified, and something is left: see `portvakt doctor`")
+    elif held := [each for receipt in receipts for each in _held(receipt)]:
+        for one in held:
+            what = "1 record is" if one.count == 1 else f"{one.count} records are"
+            output.line(f"{what} held until {output.moment(one.due)} ({one.reason})")
+        output.line("the order waits for that: see `portvakt holds`")
     else:
         output.line(f"not verified within {waited:g} s; it goes on: see `portvakt receipt list`")
+
+
+def _held(receipt: Claims) -> list[ExemptionView]:
+    """What an order has left for a while; of several stores, those that go at the same time as one."""
+    counts: Counter[tuple[str, datetime]] = Counter()
+    for store in receipt.stores:
+        for one in store.exemptions:
+            counts[one.reason, one.due] += one.count
+    return [ExemptionView(reason=reason, count=count, due=due) for (reason, due), count in sorted(counts.items())]
+
+
+def _doubt(receipts: Sequence[Claims], unknown: Sequence[str]) -> None:
+    """The last word where less was done than somebody may believe: a name may be wrong."""
+    for name in unknown:
+        place = where_to_look(name)
+        output.line(f"nothing was found of {name}: is the name right?" + (f" `{place}`" if place else ""))
+    if receipts and not unknown and not any(store.found for receipt in receipts for store in receipt.stores):
+        output.line("nothing in scope was found")

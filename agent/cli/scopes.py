@@ -1,13 +1,16 @@
 """The options that say which records: one scope language for erasure and hold."""
 
 from datetime import datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, TypeVar
 
 import typer
 
 from agent.cli import output
 from agent.cli.outcome import usage
-from privacy.records import RecordClass, Scope
+from privacy.records import ID_IN_WORDS, RecordClass, Scope, is_identifier
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 Cameras = Annotated[list[str] | None, typer.Option("--camera", metavar="ID", help="A camera's id; may be given again.")]
 DeviceIds = Annotated[
@@ -17,7 +20,7 @@ Subjects = Annotated[
     list[str] | None, typer.Option("--subject", metavar="ID", help="A person's id; may be given again.")
 ]
 Classes = Annotated[
-    list[RecordClass] | None,
+    list[str] | None,
     typer.Option("--class", metavar="CLASS", help="A record class of `portvakt inventory`; may be given again."),
 ]
 Start = Annotated[
@@ -32,7 +35,7 @@ def scope_of(  # noqa: PLR0913 - the options above
     camera: list[str] | None,
     device: list[str] | None,
     subject: list[str] | None,
-    record_class: list[RecordClass] | None,
+    record_class: list[str] | None,
     start: str | None,
     end: str | None,
     everything: bool,
@@ -40,20 +43,45 @@ def scope_of(  # noqa: PLR0913 - the options above
     """What the options say.
 
     Raises:
-        Refused: `usage`; they name nothing, or a time is none.
+        Refused: `usage`; they name nothing, or end before they begin; or a time, an id or a class is none.
     """
     scope = Scope(
         everything=everything,
-        classes=tuple(record_class or ()),
-        cameras=tuple(camera or ()),
-        devices=tuple(device or ()),
-        subjects=tuple(subject or ()),
+        classes=tuple(chosen(name, RecordClass, "--class") for name in record_class or ()),
+        cameras=tuple(identifier(name, "--camera") for name in camera or ()),
+        devices=tuple(identifier(name, "--device") for name in device or ()),
+        subjects=tuple(identifier(name, "--subject") for name in subject or ()),
         start=moment(start, "--from"),
         end=moment(end, "--to"),
     )
     if not scope.named:
         raise usage("nothing is named", "say what, or --everything; see --help")
+    if scope.backwards:
+        raise usage("what is named ends before it begins", "--to must be later than --from")
     return scope
+
+
+def chosen(text: str, choices: type[Choice], option: str) -> Choice:
+    """One of `choices`, as somebody typed it.
+
+    Raises:
+        Refused: `usage`; it is none of them, and which there are.
+    """
+    try:
+        return choices(text)
+    except ValueError:
+        raise usage(f"{option} cannot be {text!r}", f"it is one of {', '.join(choices)}") from None
+
+
+def identifier(text: str, option: str) -> str:
+    """An id that somebody typed.
+
+    Raises:
+        Refused: `usage`; it cannot be one.
+    """
+    if not is_identifier(text):
+        raise usage(f"{option} is not an id: {text!r}", f"an id has {ID_IN_WORDS}")
+    return text
 
 
 def moment(text: str | None, option: str) -> datetime | None:

@@ -38,7 +38,7 @@ class Segment:
     info: SegmentInfo | None
     """None where it cannot be read: then it is of any camera, of anyone, and of no known time."""
     count: int
-    """How many pictures in it have keys."""
+    """How many pictures in it have keys, as far as its file says: 0 also where that is missing, or another's."""
 
     @property
     def id(self) -> bytes:
@@ -66,8 +66,8 @@ class Catalogue:
         """Of segments that are not in the index yet, also where nothing is appended to them any more."""
         self.ring = ring
         self._told: set[bytes] = set()
-        self._unread: set[bytes] = set()
-        """Segments that could not be read when that was due: nobody knows how many pictures they have."""
+        self._unread: dict[bytes, str] = {}
+        """Segments that could not be read when that was due, and why: nobody knows how many pictures they have."""
         self._rows: dict[bytes, Segment] = {}
         self._generation = ring.generation
         sizes = self.segments.sizes()
@@ -101,6 +101,16 @@ class Catalogue:
         named = {row.page.file_id for row in living.values() if row.page}
         segments = [file_id for file_id in self.segments.ids() if file_id not in living]
         return segments, [file_id for file_id in self.pages.ids() if file_id not in named]
+
+    def may_come_back(self, segment: Segment) -> bool:
+        """Of a segment of which no picture is known: whether it had some once, or has another's file for its own."""
+        if self.index.record_ids(segment.id):
+            return True
+        try:
+            self.reader(segment).close()
+        except SealBroken:
+            return self.segments.file(segment.id).exists()
+        return False
 
     def bury(self, segments: Sequence[bytes], pages: Sequence[bytes]) -> int:
         """Unlink dead files; returns how many there were."""
@@ -137,16 +147,12 @@ class Catalogue:
 
     def key_of(self, segment: Segment) -> Callable[[bytes], bytes | None]:
         """Gives the picture key of a record id; None where it has none."""
-        if page := segment.page:
-            return self._page(segment, page).key
-        return PictureKeys(segment.entry.key).of
+        return self.keys(segment).of
 
-    def survivors(self, segment: Segment, ids: Sequence[bytes]) -> Page:
-        """A page for `ids`, all of which have picture keys now."""
-        joined = b"".join(ids)
-        if page := segment.page:
-            return Page(joined, self._page(segment, page).halves(ids))
-        return Page(joined, PictureKeys(segment.entry.key).halves(joined))
+    def keys(self, segment: Segment) -> PictureKeys | Page:
+        """Its picture keys."""
+        page = segment.page
+        return self._page(segment, page) if page else PictureKeys(segment.entry.key)
 
     def reader(self, segment: Segment) -> SegmentReader:
         """Its file.
@@ -167,17 +173,28 @@ class Catalogue:
         """Close the index."""
         self.index.close()
 
-    def look_again(self, segment: Segment) -> None:
-        """Before anybody looks inside: count what could not be read when this vault was opened.
+    def look_again(self, segment_id: bytes | None = None) -> None:
+        """Count what was given up before and can be read by now: that segment, or all.
+
+        To be called before positions are made, and never in between: they are positions among so many pictures.
+        """
+        for given_up in [one for one in self._unread if segment_id in {None, one}]:
+            try:
+                if row := self.living().get(given_up):
+                    row.count = self._count(row)
+            except FileUnreadable as error:
+                self._unread[given_up] = error.args[0]
+            else:
+                del self._unread[given_up]
+
+    def require_read(self, segment: Segment) -> None:
+        """Before anybody looks inside.
 
         Raises:
-            FileUnreadable: it cannot be read still.
+            FileUnreadable: it is given up, until somebody looks again.
         """
-        if segment.id in self._unread:
-            segment.count = self._count(segment)
-            if row := self._rows.get(segment.id):
-                row.count = segment.count
-            self._unread.discard(segment.id)
+        if why := self._unread.get(segment.id):
+            raise FileUnreadable(why, hint="see `portvakt doctor`")
 
     def tell_unread(self, segment: Segment, error: FileUnreadable) -> None:
         """One line about a file that is passed over, however often that is."""
@@ -201,11 +218,9 @@ class Catalogue:
                 try:
                     row.count = self._count(row)
                 except FileUnreadable as error:
-                    # One picture at least, or it would pass for a file that never came to be; what the index says is
-                    # of another time.
+                    # One picture at least, or it would pass for a file that never came to be.
                     row.count = max(row.page.count if row.page else 0, 1)
-                    self.index.drop([row.id])
-                    self._unread.add(row.id)
+                    self._unread[row.id] = error.args[0]
                     self.tell_unread(row, error)
                 progress(done, len(unknown))
 

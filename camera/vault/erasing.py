@@ -1,6 +1,6 @@
 """What makes pictures die: whole segments with their keys, parts of one by a new page for those that survive."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,8 +10,9 @@ from camera.vault import positions
 from camera.vault.catalogue import Catalogue, Segment
 from camera.vault.file import HEAD_BYTES
 from camera.vault.metadata import ID_BYTES, KIND, PagePlace, SegmentInfo
-from camera.vault.page import NewPage, write_pages
-from camera.vault.pictures import opened
+from camera.vault.page import NewPage, Page, write_pages
+from camera.vault.pictures import Pictures
+from camera.vault.survey import Found
 from camera.vault.tags import Claim, Tag, Tags
 from camera.vault.writing import Writing
 from privacy.keyring import Change
@@ -23,10 +24,12 @@ from privacy.seal import RandomBytes
 class _Survivors:
     segment: Segment
     info: SegmentInfo
-    ids: list[bytes]
-    dying: list[bytes]
+    page: Page
+    """Of those that live."""
     moment: Moment
     """When the first of them was captured."""
+    dying: Sequence[bytes]
+    """The record ids of the others."""
 
 
 class Erasing:
@@ -47,7 +50,7 @@ class Erasing:
     def stage(
         self,
         change: Change,
-        doomed: Iterable[tuple[Segment, int]],
+        doomed: Iterable[Found],
         statement_dies: Callable[[Tag | Claim], bool] = lambda _record: False,
     ) -> None:
         """Have those positions of each segment die when `change` commits, the tags on them, and what `statement_dies`.
@@ -55,13 +58,13 @@ class Erasing:
         Nothing is appended to these segments any more, whatever becomes of the change.
         """
         self.leftovers = True
-        dying: dict[bytes, Collection[bytes] | None] = {}
+        dying: dict[bytes, Sequence[bytes] | None] = {}
         parts: list[_Survivors] = []
         # In one transaction the index asks the file system once, and not for each segment, whether it is still its own.
         with self._catalogue.index.batch():
-            for segment, bits in doomed:
-                segment_id = segment.entry.id
-                if part := self._part(segment, bits):
+            for one in doomed:
+                segment_id = one.segment.entry.id
+                if part := self._part(one):
                     dying[segment_id] = part.dying
                     parts.append(part)
                 else:
@@ -71,34 +74,21 @@ class Erasing:
         self._write(change, parts)
         self._tags.erase(dying, statement_dies)
 
-    def _part(self, segment: Segment, bits: int) -> _Survivors | None:
+    def _part(self, doomed: Found) -> _Survivors | None:
         """Who survives in a segment; None where nobody does."""
-        if segment.info is None or bits == positions.every(segment.count):
+        segment, bits = doomed.segment, doomed.bits
+        info = segment.info
+        if info is None or bits == positions.every(segment.count):
             return None
-        ids = self._catalogue.ids(segment)
-        if segment.page and len(ids) < segment.count:
-            return None  # its page is damaged or gone: no picture of it opens any more
-        # All `ids`, also should there be more than were counted: what nobody meant survives.
-        living = positions.every(len(ids)) & ~bits
-        return _Survivors(
-            segment,
-            segment.info,
-            positions.chosen(living, ids),
-            positions.chosen(bits, ids),
-            self._moment(segment, segment.info, living),
-        )
-
-    def _moment(self, segment: Segment, info: SegmentInfo, living: int) -> Moment:
-        """When the first of the `living` was captured: of a picture that dies, the time must not stay either.
-
-        Where that one is damaged, the segment stays as old as it was, so that none lives too long.
-        """
-        first = next(positions.members(living))
-        if first == 0:
-            return info.moment
-        with opened(self._catalogue, segment, timedelta(seconds=info.behind)) as pictures:
-            at = pictures.captured(first)
-        return info.moment.later(max(at - info.moment.wall, timedelta())) if at else info.moment
+        with doomed.pictures or Pictures(self._catalogue, segment, None) as pictures:
+            ids = pictures.ids
+            if segment.page and len(ids) < segment.count:
+                return None  # its page is damaged or gone: no picture of it opens any more
+            # All `ids`, also should there be more than were counted: what nobody meant survives.
+            living = positions.every(len(ids)) & ~bits
+            moment = _moment(pictures, info, living)
+            page = pictures.survivors(b"".join(positions.chosen(living, ids)))
+        return _Survivors(segment, info, page, moment, positions.chosen(bits, ids))
 
     def _write(self, change: Change, parts: list[_Survivors]) -> None:
         """The pages of all `parts`, in one file, and their entries."""
@@ -111,11 +101,23 @@ class Erasing:
         for part in parts:
             segment = part.segment
             entry = change.add(KIND, segment.entry.info, segment.id)
-            survivors = self._catalogue.survivors(segment, part.ids)
-            pages.append(NewPage(segment.id, self._catalogue.ring.seal(entry), survivors))
+            pages.append(NewPage(segment.id, self._catalogue.ring.seal(entry), part.page))
         places = write_pages(self._catalogue.pages.path, file_id, self._catalogue.ring.cipher, pages)
         self._catalogue.bytes += HEAD_BYTES + sum(length for _, length in places)
         for part, (offset, length) in zip(parts, places, strict=True):
-            page = PagePlace(file_id, offset, length, len(part.ids))
+            page = PagePlace(file_id, offset, length, len(part.page))
             info = msgspec.structs.replace(part.info, moment=part.moment, page=page)
             change.inform(part.segment.id, info.to_bytes())
+
+
+def _moment(pictures: Pictures, info: SegmentInfo, living: int) -> Moment:
+    """When the first of the `living` was captured: of a picture that dies, the time must not stay either.
+
+    Where that one is damaged, the segment stays as old as it was, so that none lives too long.
+    """
+    first = next(positions.members(living))
+    metadata = pictures.metadata(first) if first else None
+    if metadata is None:
+        return info.moment
+    at = metadata.at + timedelta(seconds=info.behind)
+    return info.moment.later(max(at - info.moment.wall, timedelta()))

@@ -8,7 +8,7 @@ from camera.vault.catalogue import Segment
 from camera.vault.erasing import Erasing
 from camera.vault.retention import Expired, Kept, Limits, due, for_space
 from camera.vault.space import Space
-from camera.vault.survey import Survey
+from camera.vault.survey import Found, Survey
 from camera.vault.tags import Claim, Tag
 from privacy.errors import StoreBroken
 
@@ -41,18 +41,24 @@ class Expiring:
 
     def expire(self) -> Sequence[Expired]:
         """As `Vault.expire`."""
+        self._catalogue.look_again()
         with self._catalogue.ring.change() as change:
             rows = {segment.id: (segment, self._survey.kept(segment)) for segment in self._catalogue.within(change)}
             kept = [self._kept(*row) for row in rows.values()]
             self.pause = self._limits.pause(kept)
-            # One without pictures is an entry whose file never came to be. Of one that is held as a whole nothing goes.
-            mortal = {id_ for id_, (one, held) in rows.items() if not one.count or held != positions.every(one.count)}
+            # Of one that is held as a whole nothing goes. One without pictures has a file that never came to be, or is
+            # away: perhaps the folder is not mounted yet, so its key dies at its time and not before.
+            mortal = {
+                id_
+                for id_, (one, held) in rows.items()
+                if held != positions.every(one.count) or (not one.count and not self._survey.may_keep(one))
+            }
             late = due(kept, self._limits, self._survey.time.patience_over)
             going = [one for one in late if one.segment in mortal]
             doomed = [rows[one.segment] for one in going]
             self._erasing.stage(
                 change,
-                [(segment, positions.every(segment.count) & ~held) for segment, held in doomed],
+                [Found(segment, positions.every(segment.count) & ~held) for segment, held in doomed],
                 self._is_over,
             )
         told, self._made_room = [*self._made_room, *going], []
@@ -93,15 +99,20 @@ class Expiring:
         return self._catalogue.bury(segments, pages)
 
     def _let_go(self, missing: int) -> None:
+        self._catalogue.look_again()
         sizes = self._catalogue.segments.sizes()
-        rows = [segment for segment in self._survey.segments() if not self._survey.kept(segment)]
+        rows = [segment for segment in self._survey.segments() if self._is_free(segment)]
         rows.sort(key=lambda segment: segment.info.moment.powered if segment.info else 0.0)
         going = for_space([(self._kept(segment, 0), sizes.get(segment.id, 0)) for segment in rows], missing)
         gone = {one.segment for one in going}
         with self._catalogue.ring.change() as change:
-            doomed = [(segment, positions.every(segment.count)) for segment in rows if segment.id in gone]
+            doomed = [Found(segment, positions.every(segment.count)) for segment in rows if segment.id in gone]
             self._erasing.stage(change, doomed)
         self._made_room += going
+
+    def _is_free(self, segment: Segment) -> bool:
+        """Whether no hold keeps anything of it, or may."""
+        return not (self._survey.kept(segment) if segment.count else self._survey.may_keep(segment))
 
     def _short(self, needed: int) -> int:
         return self._space.short(self._catalogue.bytes, needed)

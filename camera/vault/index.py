@@ -14,6 +14,7 @@ import stat
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -36,6 +37,17 @@ _PRIMARY: Final = 0xFF
 """The bits of an extended result code that hold the primary one."""
 
 
+@dataclass(slots=True)
+class _Row:
+    """What the index says of one segment."""
+
+    segment_id: bytes
+    size: int
+    records: bytes
+    ids: Sequence[bytes] | None = None
+    """Those of `records`, once somebody has asked for them."""
+
+
 class Index:
     """What is known of closed segments. Every method blocks.
 
@@ -49,8 +61,9 @@ class Index:
     def __init__(self, path: Path) -> None:
         """Open the index at `path`, or make it."""
         self._path = path
-        self._last: tuple[bytes, int, bytes] | None = None
+        self._last: _Row | None = None
         """The row that was read last, and checked: it is asked for again and again."""
+        self._doubted = False
         self._database = self._connected()
         if not self._trying(self._is_ours, instead=True):
             self._renew("is of another version, or another program's")
@@ -86,8 +99,7 @@ class Index:
         row = self._checked(segment_id)
         if row is None:
             return None
-        size, records = row
-        return size, from_rows(records)
+        return row.size, from_rows(row.records)
 
     def record_ids(self, segment_id: bytes) -> Sequence[bytes] | None:
         """The ids of its records alone, in order, as fast as can be; None as for `get`.
@@ -95,14 +107,18 @@ class Index:
         So a segment that is not known is never taken for one without pictures.
         """
         row = self._checked(segment_id)
-        return None if row is None else _ids(len(row[1]) // ROW_BYTES).unpack(row[1])
+        if row is None:
+            return None
+        if row.ids is None:
+            row.ids = _ids(len(row.records) // ROW_BYTES).unpack(row.records)
+        return row.ids
 
     def record(self, segment_id: bytes, position: int) -> Placed | None:
         """One of its records; None where the segment is not known, or has not so many."""
         row = self._checked(segment_id)
-        if row is None or not 0 <= position * ROW_BYTES < len(row[1]):
+        if row is None or not 0 <= position * ROW_BYTES < len(row.records):
             return None
-        return Placed.from_row(row[1], position * ROW_BYTES)
+        return Placed.from_row(row.records, position * ROW_BYTES)
 
     def counts(self) -> dict[bytes, int]:
         """How many records each segment has. Reads no records, so it trusts rows that `get` would not."""
@@ -130,15 +146,17 @@ class Index:
     def _in_batch(self) -> bool:
         return self._database.in_transaction
 
-    def _checked(self, segment_id: bytes) -> tuple[int, bytes] | None:
-        if self._last and self._last[0] == segment_id:
-            return self._last[1:]
+    def _checked(self, segment_id: bytes) -> _Row | None:
+        if self._last and self._last.segment_id == segment_id:
+            return self._last
         for size, records, crc in self._rows("SELECT bytes, records, crc FROM segments WHERE id = ?", (segment_id,)):
             sound = isinstance(size, int) and isinstance(records, bytes)
             if sound and size >= 0 and not len(records) % ROW_BYTES and crc == _crc(segment_id, size, records):
-                self._last = segment_id, size, records
-                return size, records
-            log.warning("the index of the vault is wrong about segment %s; that is read anew", segment_id.hex())
+                self._last = _Row(segment_id, size, records)
+                return self._last
+            if not self._doubted:  # once: it may be wrong about thousands
+                log.warning("the index of the vault is wrong; what it is wrong about is read anew")
+                self._doubted = True
         return None
 
     def _numbers(self, query: str) -> dict[bytes, int]:

@@ -120,7 +120,7 @@ def _segment(  # noqa: PLR0913 - one segment, and all that says how to read it
         records = list(reader.records())
         ends = [HEAD_BYTES, *(record.end for record in records)]
         gaps = any(record.offset != end for record, end in zip(records, ends, strict=False))
-        key_of = PictureKeys(entry.key).of if page is None else page.key
+        key_of = PictureKeys(entry.key).of if page is None else page.of
         mine = [(key, record) for record in records if (key := key_of(record.id)) is not None]
         look.pictures += len(mine)
         look.torn += ends[-1] < reader.size and reader.footer() is None

@@ -35,7 +35,7 @@ class Page:
         """Their record ids, in the order in which they were taken."""
         return _split(self.ids)
 
-    def key(self, record_id: bytes) -> bytes | None:
+    def of(self, record_id: bytes) -> bytes | None:
         """The key of one; None where it does not survive."""
         at = self.ids.find(record_id)
         while at > 0 and at % ID_BYTES:  # begins in one id, and ends in the next
@@ -44,10 +44,11 @@ class Page:
             return None
         return b"".join(half[at : at + ID_BYTES] for half in self.keys)
 
-    def halves(self, ids: Sequence[bytes]) -> Halves:
-        """The keys of `ids`, all of which survive."""
+    def halves(self, ids: bytes) -> Halves:
+        """The keys of those whose record ids are joined in `ids`, in that order; all of them survive."""
+        split = _split(ids)
         first, second = (dict(zip(self.record_ids(), _split(half), strict=True)) for half in self.keys)
-        return b"".join(map(first.__getitem__, ids)), b"".join(map(second.__getitem__, ids))
+        return b"".join(map(first.__getitem__, split)), b"".join(map(second.__getitem__, split))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """The living pictures of one segment, read from its file as they are asked for."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Self
 
 from camera.vault.catalogue import Catalogue, Segment
 from camera.vault.metadata import PictureMetadata
+from camera.vault.page import Page
+from camera.vault.picture_keys import PictureKeys
 from camera.vault.record import Part, Placed
 from camera.vault.segment import SegmentReader
 from privacy.errors import SealBroken
 
 
 class Pictures:
-    """By position, from 0. What is damaged is None.
+    """By position, from 0. What is damaged is None. As a context it closes its file, and forgets its keys, at the end.
 
     Raises (all methods):
         StoreBroken: the medium refused, which says nothing about what the file holds.
@@ -24,6 +26,14 @@ class Pictures:
         self.segment = segment
         self._catalogue = catalogue
         self._shift = shift
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.__dict__.pop("_keys", None)
+        if reader := self.__dict__.pop("_reader", None):
+            reader.close()
 
     @property
     def window(self) -> tuple[datetime, datetime] | None:
@@ -67,16 +77,15 @@ class Pictures:
         placed = self._placed(position)
         if placed is None or self._reader is None:
             return None
-        key = self._key_of(placed.id)
+        key = self._keys.of(placed.id)
         try:
             return self._reader.part(key, placed, part) if key else None
         except SealBroken:
             return None
 
-    def close(self) -> None:
-        """Close the file, if it was opened."""
-        if reader := self.__dict__.pop("_reader", None):
-            reader.close()
+    def survivors(self, ids: bytes) -> Page:
+        """A page for the record ids that are joined in `ids`, all of which have picture keys now."""
+        return Page(ids, self._keys.halves(ids))
 
     def _placed(self, position: int) -> Placed | None:
         if placed := self._catalogue.record(self.segment, position):
@@ -91,15 +100,5 @@ class Pictures:
             return None
 
     @cached_property
-    def _key_of(self) -> Callable[[bytes], bytes | None]:
-        return self._catalogue.key_of(self.segment)
-
-
-@contextmanager
-def opened(catalogue: Catalogue, segment: Segment, shift: timedelta | None) -> Iterator[Pictures]:
-    """The pictures of `segment`; its file is closed at the end of the block."""
-    pictures = Pictures(catalogue, segment, shift)
-    try:
-        yield pictures
-    finally:
-        pictures.close()
+    def _keys(self) -> PictureKeys | Page:
+        return self._catalogue.keys(self.segment)

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain, compress
 from typing import Final, TypeVar
 
@@ -14,6 +15,7 @@ _FLAGS: Final = bytes.maketrans(_DIGITS, b"\x00\x01")
 _TO_DIGITS: Final = bytes.maketrans(b"\x00\x01", _DIGITS)
 
 
+@lru_cache(maxsize=1024)
 def every(count: int) -> int:
     """All of `count` pictures."""
     return (1 << count) - 1

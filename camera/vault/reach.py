@@ -6,13 +6,23 @@ tags and claims give single pictures. What the clock could not date is inside ev
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from functools import cached_property
+
+import msgspec
 
 from camera.vault import positions
 from camera.vault.catalogue import Segment
 from camera.vault.pictures import Pictures
 from camera.vault.tags import Claim, Tag, Tags
 from privacy.records import RecordClass, Scope
+
+
+class Meant(msgspec.Struct, frozen=True):
+    """What a `Reach` means of one segment."""
+
+    bits: int
+    """Its positions."""
+    by: tuple[int, int, int] = (0, 0, 0)
+    """Where the scope names subjects: how many of them are assigned to these, tagged with them, claimed by them."""
 
 
 class Reach:
@@ -34,27 +44,27 @@ class Reach:
 
     def known(self, segment: Segment) -> int | None:
         """Which pictures of `segment` are meant, where its row alone tells; None: look at the pictures."""
-        ((_, bits),) = self.each((segment,))
-        return bits
+        return next((bits for _, bits in self.each((segment,))), 0)
 
     def each(self, segments: Iterable[Segment]) -> Iterator[tuple[Segment, int | None]]:
-        """Each of `segments` with what is `known` of it: an erasure asks of thousands."""
+        """Those of `segments` that may be meant, with what is `known` of each: an erasure asks of thousands."""
         if not self._possible:
-            yield from ((segment, 0) for segment in segments)
             return
         start, end, cameras, pick = self._start, self._end, self._cameras, bool(self.subjects)
         for segment in segments:
             info = segment.info
             if info is None:
-                yield segment, positions.every(segment.count) if self._in_doubt else 0
+                if self._in_doubt:
+                    yield segment, positions.every(segment.count)
                 continue
-            first = info.moment.wall
+            moment = info.moment
+            first = moment.wall
             if cameras and info.camera not in cameras:
-                yield segment, 0
-            elif not info.moment.trusted:
+                continue
+            if not moment.trusted:
                 yield segment, None  # perhaps its clock is known by now
             elif (end and first >= end) or (start and info.until <= start):
-                yield segment, 0
+                continue
             elif pick or (start and start > first) or (end and info.until > end):
                 yield segment, None
             else:
@@ -71,9 +81,18 @@ class Reach:
         tagged = not self.subjects.isdisjoint(self._tags.persons(segment.id))
         return tagged or any(claim.person in self.subjects for claim in self._tags.claims(segment.info.camera))
 
-    def of(self, pictures: Pictures) -> "Meant":
+    def of(self, pictures: Pictures) -> Meant:
         """Which of `pictures` are meant."""
-        return Meant(self, pictures)
+        segment = pictures.segment
+        theirs = every = positions.every(segment.count)
+        if not self.subjects:
+            return Meant(theirs & self.window(pictures, *self.bounds))
+        is_assigned = segment.info is None or not self.subjects.isdisjoint(segment.info.subjects)
+        assigned, tagged, claimed = every if is_assigned else 0, self.tagged(pictures), self.claimed(pictures)
+        if not pictures.unreadable:
+            theirs = assigned | tagged | claimed
+        bits = theirs and theirs & self.window(pictures, *self.bounds)
+        return Meant(bits, ((bits & assigned).bit_count(), (bits & tagged).bit_count(), (bits & claimed).bit_count()))
 
     def window(self, pictures: Pictures, start: datetime | None, end: datetime | None) -> int:
         """Those of `pictures` that were captured from `start` up to `end`, or may have been."""
@@ -114,37 +133,6 @@ class Reach:
             if claim.person in self.subjects:
                 bits |= self.window(pictures, claim.start, claim.end)
         return bits
-
-
-class Meant:
-    """What a `Reach` means of one segment, as sets of positions."""
-
-    def __init__(self, reach: Reach, pictures: Pictures) -> None:
-        self._reach = reach
-        self._pictures = pictures
-
-    @cached_property
-    def all(self) -> int:
-        """Everything that is meant."""
-        theirs = positions.every(self._pictures.segment.count)
-        if self._reach.subjects and not self._pictures.unreadable:
-            assigned, tagged, claimed = self._ways
-            theirs = assigned | tagged | claimed
-        return theirs and theirs & self._reach.window(self._pictures, *self._reach.bounds)
-
-    @property
-    def by(self) -> tuple[int, int, int]:
-        """Of `all`, how many are assigned to the subjects, tagged with them, claimed by them."""
-        assigned, tagged, claimed = (self.all & way for way in self._ways)
-        return assigned.bit_count(), tagged.bit_count(), claimed.bit_count()
-
-    @cached_property
-    def _ways(self) -> tuple[int, int, int]:
-        reach, pictures = self._reach, self._pictures
-        info = pictures.segment.info
-        assigned = info is None or not reach.subjects.isdisjoint(info.subjects)
-        every = positions.every(pictures.segment.count) if assigned else 0
-        return every, reach.tagged(pictures), reach.claimed(pictures)
 
 
 def statement_dies(record: Tag | Claim, scope: Scope, before: datetime) -> bool:

@@ -1,7 +1,8 @@
 """What still opens: the files themselves, read with every surviving key; no index is asked."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from camera.vault.catalogue import Segment
@@ -50,21 +51,26 @@ class _Look:
 
     def count(self, file_id: bytes) -> int:
         """What of one file opens and is in scope; nothing of what is gone, or no file of pictures."""
-        segment = self._survey.catalogue.living().get(file_id)
+        whose: Iterable[Segment] = ()
         try:
-            return self._living(segment) if segment else self._strays.count(file_id)
+            if segment := self._survey.catalogue.living().get(file_id):
+                whose = [segment]
+                with suppress(SealBroken):
+                    return self._living(segment)
+            # What no entry names, or is not what its name says, any key could open: it concerns whoever anything is
+            # left of.
+            whose = self._survey.segments()
+            return self._strays.count(file_id)
         except SealBroken:
             return 0
         except FileUnreadable as error:
-            # What no entry names, any key could open: it concerns whoever any picture is left of.
-            if any(map(self._concerns, [segment] if segment else self._survey.segments())):
+            if any(map(self._concerns, whose)):
                 raise
             log.warning("file %s of the vault was not scanned, and holds nothing in scope: %s", file_id.hex(), error)
             return 0
 
     def _living(self, segment: Segment) -> int:
-        catalogue = self._survey.catalogue
-        with SegmentReader(catalogue.segments.file(segment.id), catalogue.ring.cipher) as reader:
+        with SegmentReader(self._survey.catalogue.segments.file(segment.id)) as reader:
             return Reading(self._survey, segment, reader, self._sought).count()
 
     def _concerns(self, segment: Segment) -> bool:

@@ -1,13 +1,16 @@
-"""Files of pictures that no entry names. They are dead, if nobody made a mistake; the scan makes sure.
+"""Files of pictures that are not what an entry names. They are dead, if nobody made a mistake; the scan makes sure.
 
 A key that lives could open one in two cases: the file is a copy of a living segment, under another name or behind
 another head; or a key is not as fresh as it should be, and opens what died. The head of a copy says whose it is. Else
-the metadata of the first record are tried with every key, bound to the segment of the key and to the file's own.
+the metadata of its first few records are tried with every key, bound to the segment of the key and to the file's own.
+A living segment's own file that has lost its head, or has another's, is one of these.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, product
 from pathlib import Path
+from typing import Final
 
 from camera.vault.catalogue import Segment
 from camera.vault.file import FileUnreadable, cipher_of, head_checks, id_of, read_at
@@ -20,6 +23,8 @@ from privacy.errors import SealBroken
 from privacy.seal import Cipher, OnceSeal
 
 KeyOf = Callable[[bytes], bytes | None]
+TRIED: Final = 3
+"""So many records: damage to the first does not hide the others."""
 
 
 class StrayReader(SegmentReader):
@@ -82,15 +87,13 @@ class Strays:
             FileUnreadable: the medium refused.
         """
         with StrayReader(self._catalogue.segments.file(file_id), self._catalogue.ring.cipher) as reader:
-            first = next(reader.records(), None)
-            if first is None:
-                return 0
+            first = self._first(reader)
             left = 0
             if segment := self._catalogue.living().get(reader.own):
                 reader.read_as(segment.id)
                 reading = Reading(self._survey, segment, reader, self._sought)
                 left = reading.count()
-                if reading.opens(first):
+                if any(map(reading.opens, first)):
                     return left
             if found := self._opened(reader, first):
                 segment, whose = found
@@ -98,18 +101,30 @@ class Strays:
                 left += Reading(self._survey, segment, reader, self._sought, own=whose == segment.id).count()
             return left
 
-    def _opened(self, reader: StrayReader, first: Placed) -> tuple[Segment, bytes] | None:
-        """With the keys of which segment the first record opens, and as whose."""
-        sealed, header = reader.sealed_metadata(first), first.header
-        as_own = bound_to(header, reader.own, Part.METADATA)
+    def _first(self, reader: StrayReader) -> list[Placed]:
+        """Its first few records, by the footer, or else by the headers that check."""
+        reader.read_as(reader.own)
+        first = list(islice(reader.footer() or reader.records(), TRIED))
+        # A footer checks as its own segment's alone. Where head and headers are damaged, it may be any.
+        for segment_id in list(self._catalogue.living()) if not first and reader.named is None else ():
+            reader.read_as(segment_id)
+            if footer := reader.footer():
+                reader.own = segment_id
+                return footer[:TRIED]
+        return first
+
+    def _opened(self, reader: StrayReader, first: Sequence[Placed]) -> tuple[Segment, bytes] | None:
+        """With the keys of which segment one of the first records opens, and as whose."""
+        sealed = [(one, reader.sealed_metadata(one), bound_to(one.header, reader.own, Part.METADATA)) for one in first]
         for keyed in self._every():
-            for key_of in keyed.keys:
-                if (key := key_of(first.id)) is None:
+            segment_id = keyed.segment.id
+            for key_of, (one, metadata, as_own) in product(keyed.keys, sealed):
+                if (key := key_of(one.id)) is None:
                     continue
-                seal, segment_id = OnceSeal(key, reader.cipher), keyed.segment.id
-                if _opens(seal, sealed, bound_to(header, segment_id, Part.METADATA)):
+                seal = OnceSeal(key, reader.cipher)
+                if _opens(seal, metadata, bound_to(one.header, segment_id, Part.METADATA)):
                     return keyed.segment, segment_id
-                if _opens(seal, sealed, as_own):
+                if _opens(seal, metadata, as_own):
                     return keyed.segment, reader.own
         return None
 

@@ -1,7 +1,7 @@
 """What of the vault is in a scope, who holds it, and what must not be shown: for all that erases, finds and shows."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 import msgspec
@@ -10,8 +10,8 @@ from camera.vault import positions
 from camera.vault.catalogue import Catalogue, Segment
 from camera.vault.file import FileUnreadable
 from camera.vault.metadata import SegmentInfo
-from camera.vault.pictures import Pictures, opened
-from camera.vault.reach import Reach
+from camera.vault.pictures import Pictures
+from camera.vault.reach import Meant, Reach
 from camera.vault.tags import Tags
 from privacy.hold import Hold
 from privacy.holds import Holds
@@ -21,14 +21,15 @@ from privacy.timekeeping import TimeKeeper
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What a scope means of one segment: positions, never none."""
+    """What a scope means of one segment."""
 
     segment: Segment
     bits: int
+    """Positions; none, where it dies as a whole and no picture of it is known."""
     by: tuple[int, int, int] = (0, 0, 0)
     """Where the scope names subjects: how many are assigned to them, tagged with them, claimed by them."""
-    ids: Sequence[bytes] = ()
-    """Where `by` says something: the ids of all its pictures, by position; fewer than it has where its page is lost."""
+    pictures: Pictures | None = None
+    """Where one had to look: open until the next is asked for."""
 
 
 class Survey:
@@ -54,12 +55,33 @@ class Survey:
         reach = Reach(scope, before, self.tags)
         for segment, bits in reach.each(self.segments() if segments is None else segments):
             if bits is None:
-                # What is yielded inside the block: whoever goes on with these pictures finds the index at their row.
-                with ExitStack() as stack:
-                    if found := self._found(stack, segment, reach):
-                        yield found
+                with Pictures(self.catalogue, segment, self.shift(segment)) as pictures:
+                    meant = self._meant(pictures, reach)
+                    if meant.bits:
+                        yield Found(segment, meant.bits, meant.by, pictures)
             elif bits:
                 yield Found(segment, bits)
+
+    def vacant(
+        self, scope: Scope, before: datetime, segments: Iterable[Segment] | None = None
+    ) -> Iterator[tuple[Segment, Hold | None]]:
+        """Of which no picture is known, though `scope` may mean some; and the hold that may keep these, if one does.
+
+        Their files are missing, or another's. They may come back, and nothing of them may open then.
+        """
+        reach = Reach(scope, before, self.tags)
+        for segment in self.segments() if segments is None else segments:
+            if not segment.count and reach.may_mean(segment):
+                yield segment, self.may_keep(segment)
+
+    def may_keep(self, segment: Segment) -> Hold | None:
+        """The hold that lasts longest of those that may keep a picture of `segment`, where none is known.
+
+        None keeps an entry whose file never came to be.
+        """
+        reaches = ((hold, Reach(hold.scope, None, self.tags, in_doubt=False)) for hold in self._holds.active())
+        hold = next((hold for hold, reach in reaches if reach.may_mean(segment)), None)
+        return hold if hold and self.catalogue.may_come_back(segment) else None
 
     @property
     def holding(self) -> bool:
@@ -88,14 +110,14 @@ class Survey:
             bits |= self._positions(segment, Reach(scope, reach, self.tags))
         return bits
 
-    def opened(self, segment: Segment) -> AbstractContextManager[Pictures]:
+    def opened(self, segment: Segment) -> Pictures:
         """The pictures of `segment`.
 
         Raises:
-            FileUnreadable: it could not be read when the vault was opened, and cannot be still.
+            FileUnreadable: it could not be read when somebody looked last.
         """
-        self.catalogue.look_again(segment)
-        return opened(self.catalogue, segment, self.shift(segment))
+        self.catalogue.require_read(segment)
+        return Pictures(self.catalogue, segment, self.shift(segment))
 
     def shift(self, segment: Segment) -> timedelta | None:
         """What has to be added to the times that pictures of `segment` say; None where nobody can tell."""
@@ -149,21 +171,17 @@ class Survey:
                 if record_id in places:
                     yield pictures, places[record_id]
 
-    def _found(self, stack: ExitStack, segment: Segment, reach: Reach) -> Found | None:
-        """What `reach` means of a segment that one has to look into; its pictures are closed with `stack`."""
+    def _meant(self, pictures: Pictures, reach: Reach) -> Meant:
+        """What `reach` means of a segment that one has to look into."""
+        segment = pictures.segment
         try:
-            pictures = stack.enter_context(self.opened(segment))
-            meant = reach.of(pictures)
-            if not meant.all:
-                return None
-            if reach.subjects:
-                return Found(segment, meant.all, meant.by, pictures.ids)
-            return Found(segment, meant.all)
+            self.catalogue.require_read(segment)
+            return reach.of(pictures)
         except FileUnreadable as error:
             if reach.may_mean(segment):
                 raise
             self.catalogue.tell_unread(segment, error)
-            return None
+            return Meant(0)
 
     def _positions(self, segment: Segment, reach: Reach) -> int:
         """What `reach` means of a segment; of one that cannot be read, all, if it may mean any."""
@@ -171,7 +189,7 @@ class Survey:
         if bits is None:
             try:
                 with self.opened(segment) as pictures:
-                    return reach.of(pictures).all
+                    return reach.of(pictures).bits
             except FileUnreadable as error:
                 self.catalogue.tell_unread(segment, error)
                 return positions.every(segment.count) if reach.may_mean(segment) else 0

@@ -59,8 +59,8 @@ class Tags:
         self._ring = ring
         self._state: tuple[int, int] | None = None
         """Of the ring, when the log was last looked for: its generation, and how many entries are of this kind."""
-        self._read: KeyEntry | None = None
-        """The entry of the file that `_tags` and `_claims` were read from."""
+        self._read: list[KeyEntry] = []
+        """The entries of the files that `_tags` and `_claims` were read from: one, or more where one was away."""
         self._tags: list[Tag] = []
         self._claims: list[Claim] = []
         self._tagged: dict[bytes, dict[str, set[bytes]]] = {}
@@ -97,7 +97,9 @@ class Tags:
         self._refresh()
         records: list[Tag | Claim] = [*self._tags, *self._claims]
         if any(dies(record) or _left(record, dying) is not record for record in records):
-            self._folder.revise(_FILE, anew)
+            for name in self._folder.names():
+                self._folder.revise(name, anew)
+        self._folder.forget_unread()
 
     def scan(self) -> Iterator[Tag | Claim]:
         """Each tag and claim that opens, from the bytes on the disk."""
@@ -110,13 +112,12 @@ class Tags:
         state = self._ring.generation, len(self._ring.entries(KIND))
         if state == self._state:
             return
-        names = self._folder.names()
-        entry = self._folder.file(names[0]).entry if names else None
-        if entry != self._read:
+        entries = [file.entry for file in self._folder.files()]
+        if entries != self._read:
             self._tags, self._claims, self._tagged = [], [], {}
             for record in self.scan():
                 self._take(record)
-        self._read, self._state = entry, state
+        self._read, self._state = entries, state
 
     def _take(self, record: Tag | Claim) -> None:
         if isinstance(record, Claim):

@@ -11,6 +11,8 @@ Pictures lie sealed in segments, one for each camera and hour, and die with thei
   of any camera, of anyone and of any time, and goes with the next expiry.
 - *A file that the medium refuses to read* stops what it may concern, and nothing else: an order that has to look
   inside waits; one that takes all of it, and expiry, take its key. What a hold may keep of it stays as a whole.
+- *A file that is missing, or another's,* may come back: an order that may mean anything of it takes its key. What a
+  hold may keep of it stays, and counts as one picture at least, unless the file never came to be.
 - *The dead bytes* of a partly erased segment stay until the rest of it goes. Nobody can open them.
 """
 
@@ -19,6 +21,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from camera.picture import Picture
 from camera.vault import positions
@@ -47,6 +51,7 @@ RECLAIM_AT_ONCE: Final = 64
 """Dead files are unlinked at most so many at a time, so that others get their turn on the disk thread."""
 _OVERHEAD: Final = 1024
 """Bytes of a record besides its thumbnail and image, and of its share in the key tables: never more."""
+_WAYS: Final = ("assigned", "tagged", "claimed")
 
 
 class Vault:
@@ -147,34 +152,41 @@ class Vault:
     # -- the Store contract
 
     def find(self, scope: Scope, before: datetime) -> Iterator[Item]:
+        self._catalogue.look_again()
         for found in self._survey.find(scope, before):
             for pictures, position in self._survey.each(found):
                 yield self._survey.item(pictures, position)
 
     def count(self, scope: Scope, before: datetime) -> int:
-        return sum(found.bits.bit_count() for found in self._survey.find(scope, before))
+        self._catalogue.look_again()
+        held = sum(hold is not None for _, hold in self._survey.vacant(scope, before))
+        return held + sum(found.bits.bit_count() for found in self._survey.find(scope, before))
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        found, by = 0, Counter[str]()
+        found, by = 0, (0, 0, 0)
         kept: Counter[tuple[str, datetime]] = Counter()
         marked: dict[bytes, Sequence[bytes] | None] = {}
         holding = self._survey.holding
+        self._catalogue.look_again()
 
-        def doomed(segments: Iterable[Segment]) -> Iterator[tuple[Segment, int]]:
-            nonlocal found
+        def doomed(segments: Sequence[Segment]) -> Iterator[Found]:
+            nonlocal found, by
+            vacant = list(self._vacant(scope, before, segments, kept))
+            found = kept.total()
+            marked.update(dict.fromkeys([one.segment.id for one in vacant] if scope.subjects else ()))
+            yield from vacant
             for one in self._survey.find(scope, before, segments):
                 found += one.bits.bit_count()
-                if scope.subjects:
-                    by.update(dict(zip(("assigned", "tagged", "claimed"), one.by, strict=True)))
-                dying = one.bits
                 for hold, held in self._survey.held(one.segment) if holding else ():
-                    kept[hold.reason.value, hold.until] += (dying & held).bit_count()
-                    dying &= ~held
-                if scope.subjects and dying and not one.by[0]:
-                    # Nothing in the file will say that these were meant: the tags and claims die with them.
-                    marked[one.segment.id] = _those(dying, one)
-                if dying:
-                    yield one.segment, dying
+                    kept[hold.reason.value, hold.until] += (one.bits & held).bit_count()
+                    one = msgspec.structs.replace(one, bits=one.bits & ~held)  # noqa: PLW2901 - what is left of it
+                if scope.subjects:
+                    by = by[0] + one.by[0], by[1] + one.by[1], by[2] + one.by[2]
+                    if one.bits and not one.by[0]:
+                        # Nothing in the file will say that these were meant: the tags and claims die with them.
+                        marked[one.segment.id] = _those(one)
+                if one.bits:
+                    yield one
 
         def statement_goes(record: Tag | Claim) -> bool:
             # What is held is erased when the hold ends, and must be found then: what was said of it stays till then.
@@ -189,7 +201,7 @@ class Vault:
             found,
             found - kept.total(),
             kept.total(),
-            by=dict(by),
+            by=dict(zip(_WAYS, by, strict=True)) if scope.subjects and found else {},
             exemptions=exemptions,
             marks=packed_marks(marked),
         )
@@ -201,12 +213,14 @@ class Vault:
         return self._viewing.export(scope)
 
     def oldest(self) -> Iterable[tuple[RecordClass, int, datetime | None]]:
+        self._catalogue.look_again()
         segments = [segment for segment in self._survey.segments() if segment.count]
         times = [window[0] for segment in segments if (window := self._survey.window(segment))]
         return [(RecordClass.SNAPSHOT, sum(segment.count for segment in segments), min(times, default=None))]
 
     def standing(self) -> Standing:
         """How what is kept stands against its limits."""
+        self._catalogue.look_again()
         return standing(self._survey, self.limits)
 
     # -- what goes by itself
@@ -239,15 +253,25 @@ class Vault:
         self._writing.close()
         self._catalogue.close()
 
+    def _vacant(
+        self, scope: Scope, before: datetime, segments: Iterable[Segment], kept: Counter[tuple[str, datetime]]
+    ) -> Iterator[Found]:
+        """What dies though no picture of it is known; of what a hold may keep, `kept` counts one: so many at least."""
+        for segment, hold in self._survey.vacant(scope, before, segments):
+            if hold:
+                kept[hold.reason.value, hold.until] += 1
+            else:
+                yield Found(segment, 0)
+
     def _admits(self, camera: str, at: datetime, subjects: frozenset[str]) -> bool:
         claimed = (claim.person for claim in self._tags.claims(camera) if claim.start <= at < claim.end)
         item = Item("", RecordClass.SNAPSHOT, at, camera=camera, subjects=subjects.union(claimed))
         return self._barrier.admits(item)
 
 
-def _those(dying: int, found: Found) -> Sequence[bytes] | None:
+def _those(dying: Found) -> Sequence[bytes] | None:
     """The record ids of what dies; None where all of the segment does, as where its page is lost."""
-    count = found.segment.count
-    if dying == positions.every(count) or len(found.ids) < count:
+    count, ids = dying.segment.count, dying.pictures.ids if dying.pictures else ()
+    if dying.bits == positions.every(count) or len(ids) < count:
         return None
-    return positions.chosen(dying, found.ids)
+    return positions.chosen(dying.bits, ids)

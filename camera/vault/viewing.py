@@ -57,6 +57,10 @@ class Viewing:
 
     def newest(self, camera: str | None, limit: int) -> Sequence[Snapshot]:
         """The newest `limit` of `camera`, or of all; newest first, damaged ones left out."""
+        self._survey.catalogue.look_again()
+        return self._newest(camera, limit)
+
+    def _newest(self, camera: str | None, limit: int) -> Sequence[Snapshot]:
         best: list[Snapshot] = []
         shown = [(info, segment) for info, segment in self._dated() if camera in {None, info.camera}]
         for info, segment in sorted(shown, key=lambda one: one[0].until, reverse=True):
@@ -72,6 +76,7 @@ class Viewing:
 
     def spans(self) -> dict[str, Span]:
         """What is kept, by camera: also of cameras that are configured no more."""
+        self._survey.catalogue.look_again()
         counts: dict[str, int] = {}
         oldest: dict[str, datetime] = {}
         due: dict[str, datetime] = {}
@@ -83,7 +88,7 @@ class Viewing:
                 oldest[info.camera] = min(oldest.get(info.camera, first), first)
                 due[info.camera] = min(due.get(info.camera, first + info.limit), first + info.limit)
                 limits[info.camera] = max(limits.get(info.camera, info.limit), info.limit)
-        newest = {camera: self.newest(camera, 1) for camera in counts}
+        newest = {camera: self._newest(camera, 1) for camera in counts}
         return {
             camera: Span(
                 count,
@@ -112,6 +117,7 @@ class Viewing:
         if segment is None:
             yield None
             return
+        self._survey.catalogue.look_again(segment_id)
         with self._survey.opened(segment) as pictures:
             position = pictures.ids.index(record_id) if record_id in pictures.ids else None
             if position is None or self._survey.hidden(segment) & positions.at([position]):
@@ -121,6 +127,7 @@ class Viewing:
 
     def export(self, scope: Scope) -> Iterator[tuple[Item, bytes]]:
         """As `Store.export`, with each image."""
+        self._survey.catalogue.look_again()
         for found in self._survey.find(scope, None):
             for pictures, position in self._survey.each(found):
                 # Asked for each: an order may have come between two of them.

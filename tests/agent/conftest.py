@@ -68,6 +68,7 @@ class ApiHouse:
         self.asked: list[tuple[Any, ...]] = []
         self.refusal: Refused | None = None
         self.outcome = "done"
+        self.unknown: tuple[str, ...] = ()
         self.jpeg = _jpeg()
         self.signed_checkpoint = ""
         self.audit_entries: tuple[AuditEntry, ...] = ()
@@ -167,7 +168,7 @@ class ApiHouse:
         self._ask("erase", scope, actor)
         if not scope.named:
             raise Refused("empty_scope", "the scope names nothing", hint="name a camera, or say everything")
-        return EraseAnswer(order=ORDER)
+        return EraseAnswer(order=ORDER, unknown=self.unknown)
 
     async def audit(self) -> tuple[AuditEntry, ...]:
         return self.audit_entries

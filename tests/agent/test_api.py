@@ -309,6 +309,7 @@ class TestBadInput:
             ("/api/found/x/adopt", {"family": "homekit", "code": 12345678}, "$.code"),
             ("/api/erase", {"scope": {"classes": ["<script>"]}}, "$.scope.classes[0]"),
             ("/api/erase", {"scope": {"cameras": ["../door"]}}, "$.scope.cameras[0]"),
+            ("/api/erase", {"scope": {"cameras": ["../door"]}}, "an id has 1 to 64 of A-Z a-z 0-9 _ . : -"),
             ("/api/erase", {"scope": {"start": "2025-01-01T00:00:00"}}, "$.scope.start"),
             ("/api/erase", {"scope": {"everything": 1}}, "$.scope.everything"),
             ("/api/erase", {"scope": []}, "$.scope"),

@@ -353,3 +353,10 @@ def test_an_order_for_an_epoch_that_is_over_is_warned_of(tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_one_line(tmp_path: Path, verb: str) -> None:
     done = run(verb, "--dir", tmp_path / "nowhere")
     assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+
+
+def test_an_order_that_ends_before_it_begins_is_not_issued(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    for start in (NOW, NOW + timedelta(hours=1)):
+        with pytest.raises(ValueError, match="ends before it begins"):
+            ordered(state, scope=Scope(start=start, end=NOW))

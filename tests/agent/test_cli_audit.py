@@ -105,7 +105,7 @@ async def test_what_has_expired_is_said_in_a_line_and_the_rest_still_verifies(
     assert out.splitlines()[-1].startswith("2 more have expired")
     for asking in (("audit", "prove", "o-0"), ("receipt", "show", "o-0", "--kind", "erased")):
         code, out, err = await run(*asking)
-        assert (code, out) == (2, "")
+        assert (code, out) == (1, "")
         assert "if it is one of the 2 that have expired, its place in the log still counts" in err
         assert "Traceback" not in err
     (tmp_path / "receipt.jws").write_text(whole[0].jws + "\n")
@@ -173,10 +173,54 @@ async def test_a_receipt_is_proved_to_be_in_the_log_and_the_log_to_have_grown(
     assert "did not grow out of" in err
 
     code, _, err = await run("audit", "prove", "o-9", *asked)
-    assert (code, "there is no such receipt of o-9" in err) == (2, True)
+    assert (code, "there is no such receipt of o-9" in err) == (1, True)
     (tmp_path / "proof.json").write_text("{}")
     code, _, err = await run(*check, str(tmp_path / "receipt.jws"))
     assert (code, "is no proof" in err) == (2, True)
     api_house.signed_checkpoint = "a.b.c"
     code, _, err = await run("audit", "prove", "o-2", "--kind", "erased", *asked)
     assert (code, "no checkpoint" in err) == (1, True)
+
+
+async def test_a_receipt_in_a_file_is_proved_as_what_it_says_it_is(
+    api_house: Any, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = SigningKey.generate()
+    api_house.audit_entries = whole = entries(key, 3)
+    api_house.signed_checkpoint = sign_checkpoint(key, Checkpoint(iss="gw-1/1", at=AT, log=position_of(whole, 3)))
+    file = tmp_path / "receipt.jws"
+    file.write_text(whole[1].jws)
+
+    async def prove(*arguments: str) -> tuple[int, str]:
+        asked = ["audit", "prove", *arguments, "--receipt", str(file), "--socket", str(socket)]
+        code = await asyncio.to_thread(carry_out, asked)
+        return code, capsys.readouterr().err
+
+    assert await prove("o-1") == await prove("o-1", "--kind", "erased") == (0, "")
+    another = f"portvakt: {file} is another receipt: 'erased' of 'o-1' (say ORDER and --kind as it does)\n"
+    assert await prove("o-2") == await prove("o-1", "--kind", "verified") == (2, another)
+    for nonsense in ("", "a.b.c", "not a receipt", "{}.{}.{}", api_house.signed_checkpoint):
+        file.write_text(nonsense)
+        assert await prove("o-1") == (
+            2,
+            f"portvakt: {file} is no receipt (what `portvakt receipt show` printed)\n",
+        )
+
+
+async def test_a_file_that_is_no_checkpoint_is_bad_input(
+    api_house: Any, socket: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = SigningKey.generate()
+    (tmp_path / "public.jwk").write_text(json.dumps(key.public_jwk()))
+    api_house.audit_entries = whole = entries(key, 3)
+    since = tmp_path / "since.jws"
+    asked = ["audit", "verify", "--key", str(tmp_path / "public.jwk"), "--since", str(since), "--socket", str(socket)]
+    for text in ("notes", whole[0].jws):
+        since.write_text(text)
+        assert await asyncio.to_thread(carry_out, asked) == 2
+        assert capsys.readouterr().err == (
+            f"portvakt: {since} is no checkpoint (what `portvakt audit checkpoint` printed)\n"
+        )
+    other = Checkpoint(iss="gw-1/1", at=AT, log=position_of(whole, 1))
+    since.write_text(sign_checkpoint(SigningKey.generate(), other))
+    assert await asyncio.to_thread(carry_out, asked) == 1, "a checkpoint of somebody else: the answer is no"

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.api.contract import InventoryRow, ServiceView, StoreReport, TimeView
+from agent.api.contract import ExemptionView, InventoryRow, ServiceView, StoreReport, TimeView
 from agent.api.server import serve
 from agent.cli.outcome import carry_out
 from agent.errors import AgentError, Refused
@@ -247,7 +247,19 @@ async def test_what_is_left_is_never_called_verified(run: Run, api_house: House)
     assert api_house.asked == [("erase", Scope(everything=True), "cli")]
 
 
-@pytest.mark.parametrize("arguments", [["--yes"], ["--everything"], ["--camera", "door", "--from", "noon", "--yes"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--yes"],
+        ["--everything"],
+        ["--camera", "door", "--from", "noon", "--yes"],
+        ["--camera", "door", "--from", "2026-02-01", "--to", "2026-01-01", "--yes"],
+        ["--camera", "door", "--from", "2026-02-01", "--to", "2026-02-01", "--yes"],
+        ["--subject", "no such person æ", "--yes"],
+        ["--device", "-", "--yes"],
+        ["--class", "Value", "--yes"],
+    ],
+)
 async def test_an_erasure_of_nothing_without_a_yes_or_at_no_time_is_refused(
     run: Run, api_house: House, arguments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -256,6 +268,48 @@ async def test_an_erasure_of_nothing_without_a_yes_or_at_no_time_is_refused(
     assert (code, out) == (2, "")
     assert err.startswith("portvakt: ")
     assert not api_house.asked
+
+
+async def test_what_is_held_is_said_at_once_with_its_end_and_reason(run: Run, api_house: House) -> None:
+    """Waiting for the second receipt would be in vain: it comes when the hold has ended."""
+    due = api_house.now
+    held = ExemptionView(reason="dispute", count=2, due=due)
+    other = ExemptionView(reason="police_report", count=1, due=due)
+    stores = [
+        StoreReport(store="snapshots", found=3, erased=0, left=3, tier="B", exemptions=(held, other)),
+        StoreReport(store="operation_log", found=9, erased=7, left=2, tier="B", exemptions=(held,)),
+    ]
+    api_house.add_receipt("erased", ORDER, *stores)
+    began = time.monotonic()
+    code, out, _ = await run("erase", "--camera", "door", "--yes", "--wait", "300")
+    assert time.monotonic() - began < 200, "it did not wait"
+    assert code == 1
+    at = due.astimezone().isoformat(sep=" ", timespec="seconds")
+    assert f"4 records are held until {at} (dispute)\n1 record is held until {at} (police_report)\n" in out
+    assert out.splitlines()[2].split("\t")[6] == f"2 dispute, until {at}; 1 police_report, until {at}"
+    assert "not verified" not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "said"),
+    [
+        ("camera nope", "--camera", "nothing was found of camera nope: is the name right? `portvakt cameras list`"),
+        ("device nope", "--device", "nothing was found of device nope: is the name right? `portvakt devices list`"),
+        ("person nope", "--subject", "nothing was found of person nope: is the name right?"),
+        ("", "--camera", "nothing in scope was found"),
+    ],
+)
+async def test_an_erasure_that_found_nothing_says_so_last(
+    run: Run, api_house: House, name: str, asked: str, said: str
+) -> None:
+    api_house.unknown = (name,) if name else ()
+    nothing = StoreReport(store="snapshots", found=0, erased=0, left=0, tier="B")
+    for kind in ("erased", "verified"):
+        api_house.add_receipt(kind, ORDER, nothing)
+    code, out, _ = await run("erase", asked, "nope", "--yes")
+    assert (code, out.splitlines()[-1]) == (0, said)
+    assert json.loads((await run("erase", asked, "nope", "--yes", "--json"))[1])["unknown"] == list(api_house.unknown)
+    assert len(api_house.asked) == 2, "the order was given all the same"
 
 
 async def test_the_receipts_of_an_erasure_are_found_however_many_came_after_them(run: Run, api_house: House) -> None:
@@ -326,7 +380,7 @@ async def test_receipts_are_listed_from_the_whole_log_and_it_is_said_how_many_th
     assert [receipt["signature_valid"] for receipt in listed] == [True] * 20 + [None]
     assert listed[20]["stores"][0]["erased"] == 3
     assert await run("receipt", "show", "order-0") == (0, api_house.audit_entries[0].jws + "\n", "")
-    assert (await run("receipt", "show", "../state"))[0] == 2
+    assert (await run("receipt", "show", "../state"))[0] == 1
 
 
 async def test_receipts_are_listed_and_printed_as_signed(run: Run, api_house: House) -> None:
@@ -335,7 +389,7 @@ async def test_receipts_are_listed_and_printed_as_signed(run: Run, api_house: Ho
     _, out, _ = await run("receipt", "list")
     assert out.splitlines()[1].split("\t")[4:] == ["3", "0", "valid", "no"]
     assert await run("receipt", "show", receipt.order) == (0, receipt.jws + "\n", "")
-    assert (await run("receipt", "show", receipt.order, "--kind", "erased"))[0] == 2
+    assert (await run("receipt", "show", receipt.order, "--kind", "erased"))[0] == 1
 
 
 async def test_doctor_examines_the_running_house(run: Run, api_house: House) -> None:
@@ -428,7 +482,19 @@ async def test_a_hold_is_placed_listed_and_released(run: Any, api_house: House) 
     ("arguments", "wrong"),
     [
         (("--reason", "dispute", "--yes"), "nothing is named"),
-        (("--reason", "curiosity", "--camera", "door", "--yes"), "curiosity"),
+        (
+            ("--reason", "police", "--camera", "door", "--yes"),
+            "--reason cannot be 'police' (it is one of police_report, insurance_claim, dispute, persons_request)",
+        ),
+        (
+            ("--reason", "dispute", "--camera", "no door", "--yes"),
+            "--camera is not an id: 'no door' (an id has 1 to 64",
+        ),
+        (
+            ("--reason", "dispute", "--from", "2026-02-01", "--to", "2026-01-01", "--yes"),
+            "what is named ends before it begins (--to must be later than --from)",
+        ),
+        (("--reason", "dispute", "--camera", "door"), "nobody can look at it meanwhile, and there is no terminal"),
         (("--camera", "door", "--yes"), "--reason"),
         (("--reason", "dispute", "--camera", "door", "--until", "soon", "--yes"), "--until is not a time"),
         (("--reason", "dispute", "--camera", "door"), "say --yes"),
@@ -452,3 +518,30 @@ async def test_the_time_is_shown_and_confirmed(run: Any, api_house: House) -> No
     code, out, _ = await run("time", "--confirm", "2026-01-31T08:00+00:00", "--json")
     assert (code, json.loads(out)["known"]) == (0, True)
     assert (await run("time", "--confirm", "now"))[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("tag", "s0", "--subject", "no such person æ"),
+        ("claim", "--camera", "door", "--subject", "æ", "--from", "2026-01-01", "--to", "2026-01-02"),
+        ("claim", "--camera", "../door", "--subject", "kari", "--from", "2026-01-01", "--to", "2026-01-02"),
+    ],
+)
+async def test_what_is_no_id_is_said_in_plain_words(run: Run, api_house: House, arguments: tuple[str, ...]) -> None:
+    code, out, err = await run("cameras", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "is not an id" in err
+    assert "the first of them a letter or a digit" in err
+    assert api_house.asked == []
+
+
+@pytest.mark.parametrize("verb", [("receipt", "show"), ("audit", "prove")])
+async def test_a_kind_of_receipt_that_there_is_not_is_bad_usage(run: Run, verb: tuple[str, ...]) -> None:
+    code, out, err = await run(*verb, ORDER, "--kind", "foo")
+    assert (code, out) == (2, "")
+    assert err == "portvakt: --kind cannot be 'foo' (it is one of erased, verified)\n"
+
+
+async def test_what_is_not_there_is_the_answer_no(run: Run, api_house: House) -> None:
+    assert (await run("receipt", "show", ORDER))[0] == (await run("release", HOLD))[0] == 1

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -114,11 +114,19 @@ async def test_come_to_its_date_it_ends_by_itself(bench: Bench, until: Any, monk
     assert (bench.keeps("front"), bench.keeps("back"), bench.looked) == (False, True, 3)
 
 
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
         (HoldBody(scope=Scope(), reason=Reason.DISPUTE), "empty_scope"),
         (HoldBody(scope=FRONT, reason=Reason.PERSONS_REQUEST), "nobody_named"),
+        (
+            HoldBody(scope=Scope(start=datetime(2026, 2, 1, tzinfo=UTC), end=BEGIN), reason=Reason.DISPUTE),
+            "bad_range",
+        ),
+        (HoldBody(scope=Scope(start=BEGIN, end=BEGIN), reason=Reason.DISPUTE), "bad_range"),
     ],
 )
 async def test_what_cannot_be_held_is_refused_with_its_code(bench: Bench, body: HoldBody, code: str) -> None:

@@ -394,3 +394,42 @@ async def test_an_order_of_the_cloud_is_a_witness_of_the_time(tmp_path: Path, cl
         assert await bench.agent._admit(order)
         assert bench.house.state().time.known
         assert not await bench.agent._admit(order), "the same again"
+
+
+@pytest.mark.parametrize(
+    ("scope", "said"),
+    [
+        (Scope(cameras=("front", "nope")), "nothing is kept of camera nope (see `portvakt cameras list`)"),
+        (Scope(devices=("lump",)), "nothing is kept of device lump (see `portvakt devices list`)"),
+        (Scope(subjects=("kary",)), "nothing is kept of person kary (is the name right?)"),
+    ],
+)
+async def test_what_nobody_knows_cannot_be_held(bench: Bench, scope: Scope, said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await bench.house.hold(HoldBody(scope=scope, reason=Reason.DISPUTE), "page")
+    assert (refused.value.code, str(refused.value)) == ("nothing_kept", said)
+    assert await bench.house.holds() == ()
+
+
+async def test_what_something_is_kept_of_is_known_though_it_stands_in_no_list(bench: Bench, make_line: Any) -> None:
+    bench.agent._devices.add_line(make_line("line-1", LAMP))
+    bench.storage.vault.append("shed", bench.storage.time.now(), PICTURE, frozenset({"kari"}))
+    scope = Scope(cameras=("front", "shed"), devices=("lamp",), subjects=("kari",))
+    assert await bench.house.hold(HoldBody(scope=scope, reason=Reason.DISPUTE), "page")
+    assert (await bench.house.erase(Scope(subjects=("kari",), cameras=("shed",)), "page")).unknown == ()
+
+
+async def test_an_order_for_what_nobody_knows_is_given_and_says_so(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = Scope(cameras=("nope", "front"), devices=("lump",), subjects=("kary",))
+    answer = await bench.house.erase(scope, "page")
+    assert answer.unknown == ("camera nope", "device lump", "person kary")
+    await bench.carry_out()
+    assert [receipt.order for receipt in bench.house.state().receipts] == [answer.order] * 2
+
+    def refuse(*_: object) -> int:
+        raise StoreBroken("the card is gone")
+
+    monkeypatch.setattr(bench.storage.vault, "count", refuse)
+    assert (await bench.house.erase(scope, "page")).unknown == (), "the order does not hang on it"

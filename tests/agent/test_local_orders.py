@@ -121,6 +121,15 @@ async def test_a_scope_that_names_nothing_is_refused(bench: Bench) -> None:
     assert bench.orders() == []
 
 
+@pytest.mark.parametrize("hours", [0, 1])
+async def test_a_scope_that_ends_before_it_begins_is_refused(bench: Bench, hours: int) -> None:
+    end = bench.clock.now()
+    with pytest.raises(Refused) as refused:
+        await bench.issuer.erase(Scope(start=end + timedelta(hours=hours), end=end))
+    assert refused.value.code == "bad_range"
+    assert bench.orders() == []
+
+
 async def test_a_scope_longer_than_an_order_may_be_is_refused(bench: Bench) -> None:
     with pytest.raises(Refused) as refused:
         await bench.issuer.erase(Scope(cameras=tuple(f"camera-{number:050d}" for number in range(200))))

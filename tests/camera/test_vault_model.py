@@ -33,11 +33,12 @@ from hypothesis.stateful import (
 )
 
 from camera.vault import expiring
-from camera.vault.catalogue import Catalogue, Segment
+from camera.vault.catalogue import Catalogue
 from camera.vault.erasing import Erasing
+from camera.vault.pictures import Pictures
 from camera.vault.retention import Limits
 from camera.vault.retention import due as real_due
-from camera.vault.survey import Survey
+from camera.vault.survey import Found, Survey
 from camera.vault.tags import Tags
 from camera.vault.writing import Writing
 from privacy.errors import StoreBroken
@@ -48,6 +49,10 @@ SPAN = timedelta(hours=1)
 STEPS = ("fsync", "fdatasync", "pwrite", "writev", "write", "unlink", "ftruncate", "truncate")
 CAMERAS = ("front", "garden")
 PERSONS = ("kari", "ola")
+
+
+MEMORY = Path("/dev/shm")
+"""Nothing here outlives a power cut that is real, so the boxes may lie where a sync costs nothing."""
 
 
 class PowerCut(BaseException):
@@ -109,7 +114,7 @@ class VaultModel(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY if os.access(MEMORY, os.W_OK) else None))
         self.box = self.make_box(state=self.folder, limits=Limits(LIMIT))
         self.shots: dict[str, Shot] = {}
         self.segments: dict[str, datetime] = {}
@@ -185,7 +190,10 @@ class VaultModel(RuleBasedStateMachine):
     @rule(scope=scopes.filter(bool))
     def place_hold(self, scope: dict[str, Any]) -> None:
         self.life_goes_on()
-        self.held_scope = self.scope(scope)
+        held_scope = self.scope(scope)
+        if held_scope.backwards:
+            return  # refused: nobody has such a hold
+        self.held_scope = held_scope
         self.hold = self.box.hold(
             **{key: value for key, value in msgspec.structs.asdict(self.held_scope).items() if value}
         )
@@ -388,23 +396,24 @@ def test_never_lost_never_shown_never_late(make_box: Callable[..., Any]) -> None
 @pytest.mark.deep
 @pytest.mark.timeout(1800)
 def test_the_same_at_length(make_box: Callable[..., Any]) -> None:
+    """About eight minutes of one core."""
     machine = type("Model", (VaultModel,), {"make_box": staticmethod(make_box)})
     run_state_machine_as_test(machine, settings=settings(_quick, max_examples=1000, stateful_step_count=40))
 
 
-def _spares_a_part(self: Erasing, segment: Segment, bits: int) -> Any:
-    survivors = _real_part(self, segment, bits)
-    return survivors and dataclasses.replace(survivors, ids=[*self._catalogue.ids(segment)])
+def _spares_a_part(self: Erasing, doomed: Found) -> Any:
+    survivors, pictures = _real_part(self, doomed), Pictures(self._catalogue, doomed.segment, None)
+    return survivors and dataclasses.replace(survivors, page=pictures.survivors(b"".join(pictures.ids)))
 
 
 def _takes_what_was_said(self: Erasing, _change: Any, doomed: Any, dies: Any = lambda _record: False) -> None:
-    self._tags.erase({segment.id: None for segment, _ in doomed}, dies)
+    self._tags.erase({one.segment.id: None for one in doomed}, dies)
 
 
 _real_part = Erasing._part
 BROKEN = {
     "leaves in the page what died": (Erasing, "_part", _spares_a_part),
-    "takes the whole hour": (Erasing, "_part", lambda _self, _segment, _bits: None),
+    "takes the whole hour": (Erasing, "_part", lambda _self, _doomed: None),
     "goes on in a segment that an erasure touched": (Writing, "retire", lambda _self, _segments: None),
     "expires nothing": (expiring, "due", lambda *_: []),
     "expires too much": (expiring, "due", lambda kept, limits, _: real_due(kept, Limits(limits.site / 2), True)),

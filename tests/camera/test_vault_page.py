@@ -61,8 +61,8 @@ def test_each_page_gives_its_keys_back(tmp_path: Path, steps: list[str]) -> None
         found = read_page(path, offset, length, bytes([of]) * 16, FILE, seal(of))
         assert len(found) == count
         assert list(found.record_ids()) == ids(count, of)
-        assert [found.key(record_id) for record_id in ids(count, of)] == keys(count, of)
-        assert found.key(b"another") is None
+        assert [found.of(record_id) for record_id in ids(count, of)] == keys(count, of)
+        assert found.of(b"another") is None
     assert sum(placed[-1]) == path.stat().st_size
 
 
@@ -82,22 +82,22 @@ def test_the_bytes_are_those_of_the_format(tmp_path: Path) -> None:
 def test_an_id_that_begins_within_another_is_no_ones() -> None:
     whole = survivors(1, 3)
     within = (whole.ids * 2)[5:21]
-    assert whole.key(within) is None
-    assert whole.key(whole.ids[-8:] + whole.ids[:8]) is None
+    assert whole.of(within) is None
+    assert whole.of(whole.ids[-8:] + whole.ids[:8]) is None
     # Of one that lies across two others, and is there itself besides, the right place counts.
     own = survivors(9, 1).keys
     shadowed = Page(whole.ids + within, (whole.keys[0] + own[0], whole.keys[1] + own[1]))
-    assert shadowed.key(within) == own[0] + own[1]
+    assert shadowed.of(within) == own[0] + own[1]
 
 
 def test_the_keys_of_some_in_their_order() -> None:
     whole, records = survivors(1, 5), ids(5, 1)
     for some in ([], records[1:], records[::-2]):
-        first, second = whole.halves(some)
+        first, second = whole.halves(b"".join(some))
         found = [first[n : n + 16] + second[n : n + 16] for n in range(0, len(first), 16)]
         assert found == [keys(5, 1)[records.index(record)] for record in some]
     with pytest.raises(KeyError):
-        whole.halves([b"another one's id"])
+        whole.halves(b"another one's id")
 
 
 def test_a_page_opens_as_itself_alone(tmp_path: Path) -> None:

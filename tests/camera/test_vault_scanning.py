@@ -58,7 +58,7 @@ def said(box: Any) -> list[str]:
 
 def leaves_the_pictures(erasing: Erasing, _change: Any, doomed: Any, dies: Any) -> None:
     """Takes what was said of them, and nothing else."""
-    erasing._tags.erase({segment.id: None for segment, _ in doomed}, dies)
+    erasing._tags.erase({one.segment.id: None for one in doomed}, dies)
 
 
 @pytest.mark.parametrize("again", [False, True])

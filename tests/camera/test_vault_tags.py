@@ -11,6 +11,7 @@ import pytest
 
 from camera.vault.metadata import PictureMetadata
 from camera.vault.reach import statement_dies
+from camera.vault.survey import Found
 from camera.vault.tags import Claim, Tag, Tags
 from privacy.records import RecordClass, Scope
 from privacy.sealed_file import Concerns
@@ -118,7 +119,7 @@ def test_a_part_of_a_segment_whose_page_is_gone(box: Any) -> None:
     (page,) = (box.state / "vault" / "pages").iterdir()
     page.unlink()
     with box.ring.change() as change:
-        box.vault._erasing.stage(change, [(segment, 1)])
+        box.vault._erasing.stage(change, [Found(segment, 1)])
     assert not box.ring.entries("snapshots")
 
 

@@ -5,7 +5,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -211,11 +211,95 @@ def test_it_is_counted_as_soon_as_it_can_be_read(box: Any) -> None:
     (box.state / "vault" / "index").unlink()
     with refusing(box.file(front[0])):
         box.start()
-    assert box.vault.count(ALL, FUTURE) == 1
+        assert box.vault.count(ALL, FUTURE) == 1
+    assert box.vault.count(ALL, FUTURE) == 6
     assert box.vault.erase(Scope(start=NOON + 25 * MINUTE), FUTURE).erased == 3
     assert box.vault.count(ALL, FUTURE) == 3
     assert box.ids() == set(front[:3])
     assert box.scanned() == 3
+
+
+@pytest.fixture
+def well_again(box: Any) -> tuple[Any, list[str]]:
+    """An hour that could not be read at the start, and can be now."""
+    front = box.keep_hours(1, "front", "ola")
+    box.vault.close()
+    (box.state / "vault" / "index").unlink()
+    with refusing(box.file(front[0])):
+        box.start()
+    return box, front
+
+
+def test_one_that_is_well_again_is_counted_before_a_hold_is_weighed(well_again: tuple[Any, list[str]]) -> None:
+    box, front = well_again
+    box.hold(cameras=("front",), start=NOON + 20 * MINUTE, end=NOON + 30 * MINUTE)
+    erasure = box.vault.erase(Scope(cameras=("front",)), FUTURE)
+    assert (erasure.found, erasure.left, box.scanned()) == (6, 1, 1)
+    assert box.ids() == {front[2]}
+
+
+@pytest.mark.parametrize("wide_first", [False, True])
+def test_one_that_is_well_again_is_counted_before_two_holds_are(
+    well_again: tuple[Any, list[str]], *, wide_first: bool
+) -> None:
+    box, _ = well_again
+    wide, narrow = {"cameras": ("front",)}, {"start": NOON + 20 * MINUTE, "end": NOON + 30 * MINUTE}
+    for scope in (wide, narrow) if wide_first else (narrow, wide):
+        box.hold(**scope)
+    box.clock.pass_by(days=8)
+    assert box.vault.expire() == []
+    assert box.scanned() == 6
+
+
+def test_one_that_is_well_again_expires_but_for_what_is_held(well_again: tuple[Any, list[str]]) -> None:
+    box, _ = well_again
+    box.hold(cameras=("front",), start=NOON + 20 * MINUTE, end=NOON + 30 * MINUTE)
+    box.clock.pass_by(days=8)
+    assert [one.pictures for one in box.vault.expire()] == [5]
+    assert box.scanned() == 1
+
+
+def test_one_that_is_well_again_goes_for_space_as_what_it_is(make_box: Any) -> None:
+    box = make_box(quota=11_000)
+    front = box.keep_hours(1)
+    box.vault.close()
+    (box.state / "vault" / "index").unlink()
+    with refusing(box.file(front[0])):
+        box.start()
+    box.keep("garden", image=bytes(9_000))
+    assert [one.pictures for one in box.vault.expire()] == [6]
+
+
+def test_while_somebody_looks_no_count_changes(well_again: tuple[Any, list[str]]) -> None:
+    """It becomes readable in the middle of an erasure: then it waits for the next."""
+    box, front = well_again
+    survey = box.vault._survey
+    (segment,) = survey.segments()
+    with pytest.raises(FileUnreadable, match="Input/output error"):
+        survey.opened(segment)
+    assert segment.count == 1
+    assert box.vault.image(front[0])
+    assert segment.count == 6
+
+
+def test_it_is_looked_at_again_by_whoever_asks(well_again: tuple[Any, list[str]]) -> None:
+    box, front = well_again
+    asking: dict[str, Callable[[], int]] = {
+        "find": lambda: len(box.ids()),
+        "count": lambda: box.vault.count(ALL, FUTURE),
+        "newest": lambda: len(box.vault.newest(None, 9)),
+        "spans": lambda: box.vault.spans()["front"].count,
+        "oldest": lambda: box.vault.oldest()[0][1],
+        "standing": lambda: box.vault.standing().count,
+        "export": lambda: len(list(box.vault.export(ALL))),
+        "tag": lambda: box.vault.tag("kari", front),
+    }
+    for name, ask in asking.items():
+        box.vault.close()
+        (box.state / "vault" / "index").unlink()
+        with refusing(box.file(front[0])):
+            box.start()
+        assert ask() == 6, name
 
 
 def test_a_partly_erased_hour_that_cannot_be_read_has_as_many_as_its_page(box: Any) -> None:

@@ -18,8 +18,11 @@ import pytest
 from tests.crash import judgement
 from tests.crash.fate import WRITES
 from tests.crash.judgement import STATE, words
+from tests.crash.life import SLOTS, Root
 
 HERE = Path(__file__).parent
+CHIP_BYTES = 236
+"""Of the memory that a DS3232 clock has beside the time."""
 Step = tuple[str, str]
 """What it is, and what path it touches."""
 
@@ -27,12 +30,14 @@ Step = tuple[str, str]
 class Street:
     """Houses that die, each in a copy of the same planted state directory.
 
-    What befalls a step, and variants, are those of `fate.py` and `variants.py`. Each method that lets something befall
-    a house returns what is wrong afterwards.
+    The root of their keys is of one kind. What befalls a step, and variants, are those of `fate.py` and `variants.py`.
+    Each method that lets something befall a house returns what is wrong afterwards.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, folder: Path, root: Root = "file") -> None:
+        self.root = root
+        self._folder = folder
+        folder.mkdir()
         self._numbers = itertools.count()
         self._attempts: dict[Path, int] = {}
         self._steps: dict[tuple[str, bool, str], list[Step]] = {}
@@ -44,7 +49,7 @@ class Street:
             # The same steps in the same order, every time.
             env={**os.environ, "PYTHONPATH": str(HERE.parent.parent), "PYTHONHASHSEED": "0"},
         )
-        self._planted = root / "planted"
+        self._planted = self._state(planted=False)
         self._told = self._ask("plant", self._planted)["told"]
 
     def close(self) -> None:
@@ -167,16 +172,21 @@ class Street:
         return problems
 
     def _state(self, *, planted: bool = True) -> Path:
-        state = self._root / str(next(self._numbers))
+        state = self._folder / str(next(self._numbers))
         if planted:
             shutil.copytree(self._planted, state)
+        elif self.root == "nvram":
+            slots = state / SLOTS
+            slots.parent.mkdir(mode=0o700, parents=True)
+            state.chmod(0o700)
+            slots.write_bytes(bytes(CHIP_BYTES))
         return state
 
     def _ask(self, do: str, state: Path, **more: Any) -> dict[str, Any]:
         assert self._program.stdin
         assert self._program.stdout
         attempt = self._attempts[state] = self._attempts.get(state, 0) + 1
-        request = {"do": do, "state": str(state), "attempt": attempt, **more}
+        request = {"do": do, "state": str(state), "root": self.root, "attempt": attempt, **more}
         self._program.stdin.write(json.dumps(request).encode() + b"\n")
         self._program.stdin.flush()
         answer: dict[str, Any] = json.loads(self._program.stdout.readline())
@@ -186,10 +196,24 @@ class Street:
 
 
 @pytest.fixture(scope="session")
-def street() -> Iterator[Street]:
+def streets() -> Iterator[Callable[[Root], Street]]:
+    """The street of a kind of root; each is made once."""
     # A kill leaves the same behind on any file system; the one in memory is quick.
     memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as root:
-        street = Street(Path(root))
+    made: dict[Root, Street] = {}
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+
+        def street(root: Root) -> Street:
+            if root not in made:
+                made[root] = Street(Path(folder) / root, root)
+            return made[root]
+
         yield street
-        street.close()
+        for one in made.values():
+            one.close()
+
+
+@pytest.fixture(params=["file", pytest.param("nvram", marks=pytest.mark.deep)])
+def street(request: pytest.FixtureRequest, streets: Callable[[Root], Street]) -> Street:
+    """Of NVRAM, `test_nvram.py` takes a few; the deep tests take all."""
+    return streets(request.param)

@@ -30,14 +30,16 @@ class Fate:
     """Counts the steps, and strikes at one of them. `step` counts from 1; 0: nothing befalls it.
 
     `deaf`: syncs of paths that match do nothing, as on a card that lies, or in a program that forgot them.
+    `chip`: a device under `root`, which has what a write returned from.
     """
 
-    def __init__(self, root: Path, step: int, befalls: str, deaf: str = "") -> None:
+    def __init__(self, root: Path, step: int, befalls: str, *, deaf: str = "", chip: str | None = None) -> None:
         self.steps: list[tuple[str, str]] = []
         """What it is, and the path that it touches."""
         self._root = root
         self._strike = step
         self._befalls, _, self._for_good = befalls.partition(" ")
+        self._chip = root / chip if chip else None
         self._deaf = re.compile(deaf) if deaf else None
         self._unsynced = _Unsynced() if befalls == "lost" else None
 
@@ -58,7 +60,7 @@ class Fate:
             def done() -> Any:
                 if name in {"fsync", "fdatasync"} and self._deaf and self._deaf.search(str(path)):
                     return None
-                if self._unsynced:
+                if self._unsynced and path != self._chip:
                     self._unsynced.note(name, path, args)
                 return real(*args, **kwargs)
 

@@ -16,13 +16,17 @@ import msgspec
 
 from agent.errors import ConfigInvalid
 from privacy.errors import StoreBroken
+from privacy.key_root import Root
+from privacy.keystore.contract import Held
+from privacy.keystore.nvram import Nvram
 from privacy.orders import PurgeOrder, sign_order, verify_order
 from privacy.signing import SigningKey, Trust
 from tests.crash.fate import Fate
-from tests.crash.life import ORDERED, PERSONS, SCOPE, HandClock, Request, lived, order_claims
+from tests.crash.life import ORDERED, PERSONS, SCOPE, SLOTS, HandClock, Request, Tell, lived, order_claims
 from tests.crash.variants import VARIANTS, Variant
 
 START_AGAIN = 75
+PAGE = 4096
 
 
 class Answer(msgspec.Struct, kw_only=True):
@@ -41,8 +45,12 @@ def _child(request: Request, order: PurgeOrder, told: int) -> int:
         write(told, msgspec.json.encode(words) + b"\n")
 
     variant = VARIANTS[request.variant] if request.variant else Variant()
-    fate = Fate(Path(request.state), request.step, request.befalls, variant.deaf)
+    chip = SLOTS if request.root == "nvram" else None
+    fate = Fate(Path(request.state), request.step, request.befalls, deaf=variant.deaf, chip=chip)
     fate.install()
+    _tell_secrets(tell)
+    if chip:
+        _mount_sysfs(Path(request.state))
     variant.install()
     try:
         house = variant.house(request, order, tell)
@@ -53,6 +61,25 @@ def _child(request: Request, order: PurgeOrder, told: int) -> int:
     lived(house, request.do)
     tell("steps", fate.steps)
     return 0
+
+
+def _tell_secrets(tell: Tell) -> None:
+    """Of each secret that is drawn for a slot, what may be looked for: 32 bytes of every fourth page."""
+    drawn = Root._drawn
+
+    def told(root: Root, generation: int) -> Held:
+        held = drawn(root, generation)
+        secret = held.secret
+        tell("secret", [secret[at : at + 32].hex() for at in range(0, len(secret), 4 * PAGE)])
+        return held
+
+    Root._drawn = told  # type: ignore[method-assign]
+
+
+def _mount_sysfs(state: Path) -> None:
+    """As if the files of devices were there."""
+    begin = Nvram.__init__
+    Nvram.__init__ = lambda nvram, path: begin(nvram, path, sysfs=state)  # type: ignore[method-assign]
 
 
 def _forked(request: Request, order: PurgeOrder) -> Answer:

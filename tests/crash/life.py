@@ -5,11 +5,11 @@ import random
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from agent.config.model import Config, Gateway
+from agent.config.model import Config, Gateway, Keys
 from agent.config.model import Vault as VaultConfig
 from agent.register import Adoption
 from agent.storage import Storage, open_storage
@@ -39,8 +39,8 @@ LATER = NOON + 4 * HOUR + 5 * MINUTE
 BACK = NOON + 5 * HOUR
 """When it starts again."""
 BOOTED = {"A": LONG_AGO - DAY, "B": BACK - 5 * MINUTE}
-SECRET_BYTES = 64 * 1024
-PAGE = 4096
+SLOTS = "keys/slots"
+"""Of the root of keys, in the state directory."""
 HELD = Scope(cameras=("garden",), end=LONG_AGO + HOUR)
 OWNER = Actor("kari", Role.OWNER)
 
@@ -89,6 +89,7 @@ THEIRS = frozenset({*TAGGED, *CLAIMED, ASSIGNED})
 BY = {"assigned": 1, "tagged": 2, "claimed": 2}
 
 Tell = Callable[..., None]
+Root = Literal["file", "nvram"]
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -101,6 +102,8 @@ class Request(msgspec.Struct, kw_only=True):
 
     do: str
     state: str
+    root: Root = "file"
+    """The kind of root of its keys. Of NVRAM, `SLOTS` is the device's file, and there before the first start."""
     attempt: int
     """How many processes worked here before: none draws the same random bytes as another."""
     redeliver: bool = False
@@ -164,8 +167,9 @@ class House:
             version=1,
             gateway=Gateway(id="gw-1", state_dir=Path(request.state)),
             vault=VaultConfig(reserve_mb=0),
+            keys=Keys(root=request.root, path=Path(request.state) / SLOTS if request.root == "nvram" else None),
         )
-        self.storage: Storage = open_storage(config, self.clock, self._random_bytes)
+        self.storage: Storage = open_storage(config, self.clock, self._random.randbytes)
         self.disk = Disk()
         self.eraser = self.make_eraser()
 
@@ -363,12 +367,6 @@ class House:
 
     def _receipts(self) -> list[str]:
         return [one.jws for one in self.storage.journal.receipts() if one.order == self.order.id]
-
-    def _random_bytes(self, count: int) -> bytes:
-        drawn = self._random.randbytes(count)
-        if count == SECRET_BYTES:
-            self.tell("secret", [drawn[at : at + 32].hex() for at in range(0, count, 4 * PAGE)])
-        return drawn
 
 
 def _planted() -> Iterator[tuple[datetime, str, str]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from camera.vault.catalogue import Catalogue
 from camera.vault.erasing import Erasing
+from camera.vault.pictures import Pictures
 from camera.vault.vault import Vault
 from privacy.erasure import Eraser
 from privacy.holds import Holds
@@ -137,10 +138,10 @@ def _takes_no_parts() -> None:
     """Of an hour that is erased in part nothing goes, and nobody is told."""
     part = Erasing._part
 
-    def none_die(erasing: Any, segment: Any, bits: int) -> Any:
-        survivors = part(erasing, segment, bits)
-        ids = erasing._catalogue.ids(segment)
-        return survivors and replace(survivors, ids=list(ids), dying=[])
+    def none_die(erasing: Any, doomed: Any) -> Any:
+        survivors = part(erasing, doomed)
+        pictures = Pictures(erasing._catalogue, doomed.segment, None)
+        return survivors and replace(survivors, page=pictures.survivors(b"".join(pictures.ids)), dying=[])
 
     Erasing._part = none_die  # type: ignore[method-assign]
 
@@ -149,7 +150,7 @@ def _takes_what_was_said_alone() -> None:
     """Who was tagged, and what was claimed, dies; those pictures stay, and nobody knows any more whose they are."""
 
     def stage(erasing: Any, change: Any, doomed: Any, dies: Any = lambda _record: False) -> None:
-        meant = [segment for segment, _ in doomed]
+        meant = [one.segment for one in doomed]
         for segment in meant:
             if not set(PERSONS.subjects).isdisjoint(segment.info.subjects):
                 change.forget(segment.id)

@@ -181,6 +181,21 @@ async def test_an_order_that_is_only_to_be_closed_is_not_carried_out_again(
     assert bench.shelf.erased_in == [1], "once"
 
 
+async def test_more_may_be_found_than_was_counted(
+    bench: Bench, order: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file could not be read when the store counted, and can be now."""
+    for name in ("one", "two", "held"):
+        bench.shelf.put(name, at(clock, hours=1))
+    bench.shelf.held, bench.shelf.held_until = {"held"}, clock.now() + timedelta(days=1)
+    monkeypatch.setattr(bench.shelf, "count", lambda *_: 0)
+    purge = order()
+    await bench.eraser.admit(purge)
+    await bench.finish()
+    (line,) = bench.receipts(purge.id)["erased"].stores
+    assert (line.found, line.erased, line.left) == (3, 2, 1)
+
+
 async def test_a_standing_order_reaches_to_its_execution(bench: Bench, order: Any, clock: Any) -> None:
     purge = order(form=Form.STANDING)
     clock.move(days=90)

@@ -81,6 +81,12 @@ class TestPlacing:
                 house.place(until=until)
         assert len(house.holds.history()) == 2
 
+    def test_it_ends_after_it_begins(self, house: House) -> None:
+        for start in (NOON, NOON + HOUR):
+            with refused("bad_range"):
+                house.place(Scope(start=start, end=NOON))
+        assert house.holds.history() == ()
+
     def test_it_names_something(self, house: House) -> None:
         with refused("empty_scope"):
             house.place(Scope())

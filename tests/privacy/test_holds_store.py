@@ -126,3 +126,37 @@ class TestForgetting:
         assert house.holds.name == "holds"
         assert house.holds.classes == {RecordClass.ACTIVITY}
         assert house.holds.tier is house.ring.tier
+
+
+@pytest.mark.parametrize("since", [False, True], ids=["nothing since", "another since"])
+def test_a_book_that_was_away_during_an_erasure_is_dead_when_it_comes_back(
+    house: House,
+    since: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    house.place(Scope(subjects=("p-1",)))
+    [file] = house.files
+    data = file.read_bytes()
+    file.unlink()
+    house.start()
+    left = (house.place(Scope(cameras=("back",))),) if since else ()
+    assert house.holds.erase(Scope(subjects=("p-1",)), LATER).found == 0
+    assert house.holds.history() == left
+    file.write_bytes(data)
+    assert house.start().history() == left
+    assert sum(house.holds.scan(Scope(subjects=("p-1",)), LATER)) == 0
+
+
+def test_a_book_that_is_back_before_any_order_came_is_read_and_dated_and_forgotten_as_a_whole(house: House) -> None:
+    first = house.place(Scope(subjects=("p-1",)))
+    [file] = house.files
+    data = file.read_bytes()
+    file.unlink()
+    house.start()
+    second = house.place(Scope(cameras=("back",)))
+    house.holds.release(second.id, OWNER)
+    file.write_bytes(data)
+    assert {hold.id for hold in house.start().history()} == {first.id, second.id}
+    house.holds.redate(lambda moment: moment)
+    house.holds.release(first.id, OWNER)
+    assert house.holds.erase(ALL, LATER).erased == 2
+    assert house.start().history() == ()

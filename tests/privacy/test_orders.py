@@ -65,6 +65,8 @@ def test_refusals_by_claim(order_text: Make, trust: Trust, clock: Any, issuer_ke
     assert code_of(order_text(exp=now + 181 * 86_400), trust, clock) == "lifetime"
     assert code_of(order_text(iat=now + 100, exp=now + 100), trust, clock) == "lifetime"
     assert code_of(order_text(scope=Scope()), trust, clock) == "scope"
+    for start in (clock.now(), clock.now() + timedelta(hours=1)):
+        assert code_of(order_text(scope=Scope(start=start, end=clock.now())), trust, clock) == "scope"
     good = order_text()
     assert code_of(resigned(good, issuer_key, jti="1"), trust, clock) == "claims"
     assert code_of(resigned(good, issuer_key, seq="1"), trust, clock) == "claims"

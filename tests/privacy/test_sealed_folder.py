@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -18,6 +19,7 @@ from privacy.keyring import KeyRing
 from privacy.records import Scope
 from privacy.sealed_file import Concerns
 from privacy.sealed_folder import SealedFolder
+from privacy.sealed_log import HEADER_BYTES, RECORD_MAGIC
 from privacy.timekeeping import TimeKeeper, Witness
 
 ALL = Scope(everything=True)
@@ -245,15 +247,112 @@ def test_a_dead_file_that_cannot_be_unlinked_stops_nobody(
     assert files(tmp_path) == []
 
 
-def test_a_foreign_file_in_place_of_ours_is_refused(
-    tmp_path: Path, folder: SealedFolder, reopened: Callable[[], SealedFolder], records: Callable[..., Records]
+def test_a_foreign_file_in_place_of_ours_is_refused_and_stops_neither_limit_nor_order(
+    tmp_path: Path,
+    folder: SealedFolder,
+    reopened: Callable[[], SealedFolder],
+    records: Callable[..., Records],
+    clock: Any,
+) -> None:
+    ends: tuple[Callable[[SealedFolder], object], ...] = (
+        lambda folder: folder.expire(lambda _moment: True),
+        lambda folder: folder.erase(Scope(cameras=("front",)), clock.now() + HOUR),
+    )
+    for end in ends:
+        folder.append("one", records("kari"))
+        (file,) = files(tmp_path)
+        ours = file.read_bytes()
+        file.write_bytes(b"somebody else's notes, which are long enough")
+        folder = reopened()
+        with pytest.raises(StoreBroken, match="not written by this program"):
+            people(folder)
+        assert folder.file("one").count_reached(ALL, clock.now() + HOUR) == 0
+        assert file.read_bytes().startswith(b"somebody")
+        end(folder)
+        assert folder.names() == []
+        file.write_bytes(ours)
+        assert scanned(folder, clock) == 0
+        file.unlink()
+
+
+# What is away says nothing of whom it concerns, and may come back.
+
+
+@pytest.mark.parametrize("seen", [False, True], ids=["after a restart", "while it runs"])
+def test_what_is_written_while_a_file_is_away_has_a_key_of_its_own(  # noqa: PLR0913, PLR0917 - fixtures
+    tmp_path: Path,
+    folder: SealedFolder,
+    reopened: Callable[[], SealedFolder],
+    records: Callable[..., Records],
+    clock: Any,
+    seen: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     folder.append("one", records("kari"))
     (file,) = files(tmp_path)
-    file.write_bytes(b"somebody else's notes, which are long enough")
-    with pytest.raises(StoreBroken, match="not written by this program"):
-        reopened().expire(lambda _moment: True)
-    assert file.read_bytes().startswith(b"somebody")
+    data = file.read_bytes()
+    file.unlink()
+    again = folder if seen else reopened()
+    assert people(again) == []
+    assert again.file("one").state() == (0, None)
+    assert (again.file("one").size > 0, again.file("one").first_free) == (seen, int(seen))
+    assert not file.exists(), "looking does not make it"
+    again.append("one", records("ola"))
+    again.append("one", records("ola"))
+    assert (again.names(), people(again)) == (["one", "one+"], ["ola", "ola"])
+    file.write_bytes(data)
+    assert people(reopened()) == ["kari", "ola", "ola"], "back before any order came"
+    file.unlink()
+    again = reopened()
+    assert again.erase(Scope(cameras=("front",)), clock.now() + HOUR).found == 0
+    assert people(again) == ["ola", "ola"]
+    file.write_bytes(data)
+    assert scanned(again, clock) == 2
+    assert people(reopened()) == ["ola", "ola"]
+
+
+def test_a_medium_that_refuses_a_file_again_and_again_gets_one_key(
+    folder: SealedFolder, records: Callable[..., Records], monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "replace", refuse)
+        full.setattr(Path, "replace", refuse)
+        for _ in range(3):
+            with pytest.raises(StoreBroken):
+                folder.append("one", records("kari"))
+    assert len(folder._ring.entries("test")) == 1
+    folder.append("one", records("kari"))
+    assert (folder.names(), people(folder)) == (["one"], ["kari"])
+    assert folder.erase(KARI, clock.now() + HOUR).erased == 1
+
+
+def test_a_file_that_is_away_is_rewritten_as_if_it_were_empty(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
+) -> None:
+    folder.append("one", records("kari"))
+    (file,) = files(tmp_path)
+    data = file.read_bytes()
+    file.unlink()
+    folder.rewrite("one", [payload for _, payload in records("ola")])
+    file.write_bytes(data)
+    assert (people(folder), scanned(folder, clock)) == (["ola"], 1)
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_one_that_is_away(
+    folder: SealedFolder, records: Callable[..., Records], monkeypatch: pytest.MonkeyPatch, clock: Any
+) -> None:
+    folder.append("one", records("kari"))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", refuse)
+        with pytest.raises(StoreBroken, match="Input/output error"):
+            folder.erase(KARI, clock.now() + HOUR)
+    assert folder.erase(KARI, clock.now() + HOUR).erased == 1
 
 
 def test_an_entry_that_cannot_be_read_is_said(ring: KeyRing, reopened: Callable[[], SealedFolder]) -> None:
@@ -373,6 +472,20 @@ def test_the_scan_opens_dead_files_with_every_key(
     one.unlink()
     two.unlink()
     assert sum(steps) == 2, "what has gone since does not open"
+
+
+def test_damage_at_the_head_of_a_stray_file_does_not_hide_the_rest(
+    tmp_path: Path, folder: SealedFolder, records: Callable[..., Records], clock: Any
+) -> None:
+    folder.append("one", records("kari", "ola", "anne"))
+    (file,) = files(tmp_path)
+    data = bytearray(file.read_bytes())
+    for record in range(2):
+        at = [found.start() for found in re.finditer(re.escape(RECORD_MAGIC), data)][record]
+        data[at + HEADER_BYTES] ^= 1
+    (tmp_path / "folder" / ("e" * 32 + ".log")).write_bytes(data)
+    file.unlink()
+    assert scanned(folder, clock) == 1
 
 
 def test_a_scan_that_cannot_read_is_no_scan(

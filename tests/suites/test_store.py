@@ -32,6 +32,12 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     return Open(tmp_path, STORES[request.param])
 
 
+@pytest.fixture(params=[kind for kind in STORES if kind != "snapshots"])
+def open_logs(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """The stores of sealed logs, whose keys do not say whom they concern. A segment's say its camera."""
+    return Open(tmp_path, STORES[request.param])
+
+
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
 def test_one_scope_means_the_same_everywhere(open_store: Open, scope: Scope) -> None:
     planted = open_store()
@@ -169,6 +175,34 @@ def test_a_copy_of_the_files_from_before_stays_shut(open_store: Open, scope: Sco
     again = open_store().store
     assert found(again).keys() == house.keys() - gone
     assert scanned(again, scope) == 0
+
+
+@pytest.mark.parametrize("since", [False, True], ids=["nothing since", "others since"])
+@pytest.mark.parametrize("scope", [ALL, SCOPES["unknown subject"], Scope(cameras=("cellar",))])
+def test_a_file_that_was_away_during_an_erasure_is_dead_when_it_comes_back(
+    open_logs: Open,
+    scope: Scope,
+    since: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """It could not say whom it concerns. What was kept while it was away is none of its business."""
+    planted = open_logs()
+    plant_house(planted)
+    away = {file: file.read_bytes() for file in open_logs.ground.folder.glob("*.log")}
+    assert away
+    for file in away:
+        file.unlink()
+    planted = open_logs()
+    assert not found(planted.store)
+    if since:
+        planted.plant("front", "lamp", "kari", NOON + 3 * HOUR, b"canary")
+    left = {record: item for record, item in found(planted.store).items() if not scope.covers(item)}
+    planted.store.erase(scope, FUTURE)
+    assert found(planted.store) == left
+    for file, data in away.items():
+        file.write_bytes(data)
+    again = open_logs().store
+    assert found(again).keys() == left.keys()
+    assert scanned(again) == len(left)
 
 
 def test_a_change_that_fails_lost_nothing_and_can_be_made_again(open_store: Open) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from privacy.operation_log import OperationLog
 from privacy.records import Item, Scope
+from privacy.sealed_file import reached
 from privacy.store import Erasure
 from tests.suites import stores
 from tests.suites import test_store as every
@@ -30,6 +31,25 @@ class KeepsTheKeys(OperationLog):
         for file in self._files._directory.logs():
             file.unlink()
         return Erasure(found, found, 0)
+
+
+class SparesWhatIsAway(OperationLog):
+    """Has die what it can read, and leaves the key of what somebody took away for a while."""
+
+    def erase(self, scope: Scope, before: datetime) -> Erasure:
+        there = [file.name for file in self._files.files() if not file.missing]
+        with self._files.change():
+            gone = [self._files.lose(name, lambda _, item: reached(scope, before, item)) for name in there]
+        erased = sum(map(len, gone))
+        return Erasure(erased, erased, 0)
+
+
+class WritesIntoWhatIsAway(OperationLog):
+    """Makes a file anew that is away, under the key that opens what was in it."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._files.away = lambda name: False  # type: ignore[method-assign]  # noqa: ARG005 - its signature
 
 
 class ScansItsIndex(OperationLog):
@@ -81,11 +101,19 @@ class SparesTheHeldInSilence(OperationLog):
         return Erasure(done.found, done.found, 0)
 
 
+def away(*, since: bool) -> Callable[[Open], None]:
+    return lambda house: every.test_a_file_that_was_away_during_an_erasure_is_dead_when_it_comes_back(
+        house, SCOPES["unknown subject"], since
+    )
+
+
 @pytest.mark.parametrize(
     ("broken", "check"),
     [
         (KeepsTheBytes, lambda house: every.test_one_scope_means_the_same_everywhere(house, ALL)),
         (KeepsTheKeys, lambda house: every.test_a_copy_of_the_files_from_before_stays_shut(house, ALL)),
+        (SparesWhatIsAway, away(since=False)),
+        (WritesIntoWhatIsAway, away(since=True)),
         (ScansItsIndex, every.test_scan_trusts_no_index),
         (SparesTheUndated, every.test_the_undated_counts_as_before),
         (
