@@ -97,7 +97,7 @@ def keeps_the_text_of_orders(house: Any) -> None:
         with change() as opened:
             yield Keeps(opened)
 
-    house.storage.journal._ring = _Instead(ring, change=keeping)
+    house.storage.journal._texts._ring = _Instead(ring, change=keeping)
 
 
 def receipt_before_the_commit(house: Any) -> None:
