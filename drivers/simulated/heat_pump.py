@@ -181,7 +181,7 @@ def pseudo_terminal(link: Path) -> Iterator[tuple[int, int]]:
         name = os.ttyname(far)
         link.unlink(missing_ok=True)  # left by one that was killed
         link.symlink_to(name)
-        keeper = ["/bin/sh", "-c", KEEPER, "keeper", link, name]
+        keeper = ["/bin/sh", "-c", KEEPER, "keeper", str(link), name]
         # Our own output is not the keeper's: whoever waits for its end waits for ours.
         with subprocess.Popen(keeper, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, pass_fds=[far]):
             yield near, far
