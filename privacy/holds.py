@@ -183,7 +183,7 @@ class Holds:
         exemptions = tuple(Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items()))
         return Erasure(len(found), len(found) - len(keepers), len(keepers), exemptions=exemptions)
 
-    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002 - no marks
         """As `Store.scan`, without marks: counts lines, of which a hold has several."""
         return self._book.scan(scope, before)
 

@@ -226,7 +226,7 @@ class SealedFolder:
         exemptions = [Exemption(reason=reason, count=n, due=due) for (reason, due), n in sorted(kept.items())]
         return Erasure(found, found - kept.total(), kept.total(), exemptions=tuple(exemptions))
 
-    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002
+    def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:  # noqa: ARG002 - no marks
         """As `Store.scan`: a number for each file that lies there, opened with whichever key of this kind opens it.
 
         There are no marks: each record says by itself whom it concerns.
