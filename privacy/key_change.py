@@ -37,8 +37,8 @@ class Change(Protocol):
             KeyError: as for `add`.
         """
 
-    def entries(self) -> Mapping[bytes, KeyEntry]:
-        """Who lives after this change, as it stands now: every kind, by id, oldest first."""
+    def entries(self, kind: str) -> Mapping[bytes, KeyEntry]:
+        """Who of `kind` lives after this change, as it stands now: by id, oldest first."""
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Run `call` once the change has been committed: for indexes in memory, and files to unlink.
@@ -53,6 +53,8 @@ class StagedChange:
 
     table: KeyTable
     """What the change starts from."""
+    kinds: Mapping[str, Mapping[bytes, KeyEntry]]
+    """The same by kind."""
     random_bytes: RandomBytes
     edits: dict[bytes, KeyEntry | None] = field(default_factory=dict)
     """By entry id; None: it dies."""
@@ -77,8 +79,12 @@ class StagedChange:
     def afterwards(self, call: Callable[[], None]) -> None:
         self.calls.append(call)
 
-    def entries(self) -> dict[bytes, KeyEntry]:
-        """Who lives afterwards."""
+    def entries(self, kind: str) -> Mapping[bytes, KeyEntry]:
+        edited = {**self.kinds.get(kind, {}), **self.edits}
+        return {entry_id: entry for entry_id, entry in edited.items() if entry and entry.kind == kind}
+
+    def survivors(self) -> dict[bytes, KeyEntry]:
+        """Who lives afterwards, of every kind."""
         edited = {**self.table.entries, **self.edits}
         return {entry_id: entry for entry_id, entry in edited.items() if entry}
 

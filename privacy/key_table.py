@@ -26,7 +26,7 @@ HEAD_BYTES: Final = _HEAD.size + _CHECK.size
 LINE_HEAD_BYTES: Final = _LINE.size + _CHECK.size
 
 
-class KeyEntry(msgspec.Struct, frozen=True, array_like=True):
+class KeyEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One key, for one file. `info` is its owner's own (MessagePack); it is sealed with the table."""
 
     id: bytes

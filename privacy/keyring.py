@@ -135,7 +135,7 @@ class KeyRing:
                 yield self._change
             return
         self._settle()
-        staged = self._change = StagedChange(self._table, self._random_bytes)
+        staged = self._change = StagedChange(self._table, self._kinds, self._random_bytes)
         try:
             yield staged
         finally:
@@ -147,7 +147,7 @@ class KeyRing:
 
     def _commit(self, staged: StagedChange) -> None:
         """Steps 2 to 5 of FORMAT.md's table."""
-        table = KeyTable(self.generation + 1, self.cipher, staged.entries(), dict(self._table.notes))
+        table = KeyTable(self.generation + 1, self.cipher, staged.survivors(), dict(self._table.notes))
         held, key = self._root.next_secret(table.generation)
         data = key.close(table)
         first = table.generation % 2

@@ -38,7 +38,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0)]
 BootId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
 
 
-class Moment(msgspec.Struct, frozen=True, array_like=True):
+class Moment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When something was captured, in every way that this box could know."""
 
     boot: BootId

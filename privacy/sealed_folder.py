@@ -160,7 +160,7 @@ class SealedFolder:
         A file without a survivor dies as a whole, also where no record of it opens. None where there is no such file.
         """
         with self.change() as change:
-            file = self._named(change.entries()).get(name)
+            file = self._after(change).get(name)
             return self._lose(change, file, file.records(), dies) if file else []
 
     def rewrite(self, name: str, payloads: Sequence[bytes]) -> None:
@@ -169,7 +169,7 @@ class SealedFolder:
         What it held dies, under a hold or not.
         """
         with self.change() as change:
-            file = self._named(change.entries())[name]
+            file = self._after(change)[name]
             times = [concerns.at for concerns in map(self._kind.describe, payloads) if concerns]
             moment = since(times, self._moment()) if times and len(times) == len(payloads) else file.info.moment
             self._replace(change, file, list(enumerate(payloads, file.first_free)), Info(name, moment))
@@ -180,7 +180,7 @@ class SealedFolder:
         Does nothing where all stay as they are, or there is no such file.
         """
         with self.change() as change:
-            file = self._named(change.entries()).get(name)
+            file = self._after(change).get(name)
             old = [(sequence, payload) for sequence, _, payload in file.records()] if file else []
             new = [(sequence, revised) for sequence, payload in old if (revised := anew(payload)) is not None]
             if file and new != old:
@@ -189,7 +189,7 @@ class SealedFolder:
     def expire(self, due: Callable[[Moment], bool]) -> int:
         """Have every file die that began at a moment that is `due`; returns how many records went."""
         with self.change() as change:
-            files = [file for file in self._named(change.entries()).values() if due(file.info.moment)]
+            files = [file for file in self._after(change).values() if due(file.info.moment)]
             return sum(len(self._lose(change, file, _opened(file), lambda *_: True)) for file in files)
 
     def forget_unread(self) -> None:
@@ -198,7 +198,7 @@ class SealedFolder:
         It does not say whom it concerns, so that every erasure may mean it; and nobody loses a record by it.
         """
         with self.change() as change:
-            for file in self._named(change.entries()).values():
+            for file in self._after(change).values():
                 if not any(True for _ in _opened(file)):
                     self._replace(change, file, [], file.info)
 
@@ -206,7 +206,7 @@ class SealedFolder:
         """The time has become known: correct what the files of this boot say of their records."""
         now = self._moment().wall
         with self.change() as change:
-            for file in self._named(change.entries()).values():
+            for file in self._after(change).values():
                 if (moment := redated(file.info.moment)) != file.info.moment:
                     change.inform(file.entry.id, file.info.corrected(moment, now).to_bytes())
 
@@ -215,7 +215,7 @@ class SealedFolder:
         found = 0
         kept: Counter[tuple[str, datetime]] = Counter()
         with self.change() as change:
-            for file in self._named(change.entries()).values():
+            for file in self._after(change).values():
                 records = list(_opened(file))
                 meant = [item for _, item, _ in records if reached(scope, before, item)]
                 holds = [hold for item in meant if (hold := self._holds(item))]
@@ -242,16 +242,19 @@ class SealedFolder:
         return self._files
 
     def _named(self, entries: Mapping[bytes, KeyEntry]) -> dict[str, SealedFile]:
-        """The files of those entries that are of this kind, by name."""
+        """The files of those entries, by name."""
         known = {file.entry: file for file in (*self._files.values(), *self._staged.values())}
         files: dict[str, SealedFile] = {}
         for entry in entries.values():
-            if entry.kind == self._kind.name:
-                file = known.get(entry) or SealedFile(self._directory.path_of(entry.id), self._ring, entry, self._kind)
-                while file.name in files:
-                    file.name += "+"  # made twice, after a failure: both have to expire
-                files[file.name] = file
+            file = known.get(entry) or SealedFile(self._directory.path_of(entry.id), self._ring, entry, self._kind)
+            while file.name in files:
+                file.name += "+"  # made twice, after a failure: both have to expire
+            files[file.name] = file
         return files
+
+    def _after(self, change: Change) -> dict[str, SealedFile]:
+        """The files that live after `change`, as it stands now, by name."""
+        return self._named(change.entries(self._kind.name))
 
     def _lose(
         self, change: Change, file: SealedFile, records: Iterable[Record], dies: Callable[[int, Item], bool]

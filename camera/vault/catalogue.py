@@ -5,7 +5,7 @@ yet in it.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -144,6 +144,11 @@ class Catalogue:
             return [record.id for record in writer.placed]
         ids = self.index.record_ids(segment.id)
         return [record.id for record in self._placed(segment)] if ids is None else ids
+
+    def read_ahead(self, segments: Iterable[Segment]) -> None:
+        """Have the `ids` of some dozens of segments at hand."""
+        if known := [segment.id for segment in segments if not segment.page and segment.id not in self.writers]:
+            self.index.read_ahead(known)
 
     def key_of(self, segment: Segment) -> Callable[[bytes], bytes | None]:
         """Gives the picture key of a record id; None where it has none."""

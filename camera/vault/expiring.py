@@ -55,10 +55,11 @@ class Expiring:
             }
             late = due(kept, self._limits, self._survey.time.patience_over)
             going = [one for one in late if one.segment in mortal]
-            doomed = [rows[one.segment] for one in going]
+            partly = [rows[one.segment] for one in going if rows[one.segment][1]]
             self._erasing.stage(
                 change,
-                [Found(segment, positions.every(segment.count) & ~held) for segment, held in doomed],
+                [one.segment for one in going if not rows[one.segment][1]],
+                [Found(segment, positions.every(segment.count) & ~held) for segment, held in partly],
                 self._is_over,
             )
         told, self._made_room = [*self._made_room, *going], []
@@ -104,10 +105,8 @@ class Expiring:
         rows = [segment for segment in self._survey.segments() if self._is_free(segment)]
         rows.sort(key=lambda segment: segment.info.moment.powered if segment.info else 0.0)
         going = for_space([(self._kept(segment, 0), sizes.get(segment.id, 0)) for segment in rows], missing)
-        gone = {one.segment for one in going}
         with self._catalogue.ring.change() as change:
-            doomed = [Found(segment, positions.every(segment.count)) for segment in rows if segment.id in gone]
-            self._erasing.stage(change, doomed)
+            self._erasing.stage(change, [one.segment for one in going])
         self._made_room += going
 
     def _is_free(self, segment: Segment) -> bool:

@@ -13,24 +13,32 @@ import sqlite3
 import stat
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from camera.vault.record import ROW_BYTES, Placed, from_rows, to_rows
+from camera.vault.metadata import ID_BYTES
+from camera.vault.record import Placed
 from privacy.errors import StoreBroken
 
 log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
-VERSION: Final = 1
-_TABLE: Final = "CREATE TABLE segments(id BLOB PRIMARY KEY, bytes INTEGER, records BLOB, crc INTEGER)"
+VERSION: Final = 2
+_COLUMNS: Final = "id BLOB PRIMARY KEY, bytes INTEGER, ids BLOB, ids_crc INTEGER, crc INTEGER, places BLOB"
+"""The places last: SQLite does not read what lies behind the columns that are asked for."""
+_TABLE: Final = f"CREATE TABLE segments({_COLUMNS})"
 _NEW: Final = f"BEGIN; {_TABLE}; PRAGMA user_version = {VERSION}; COMMIT"
-_SETTINGS: Final = "PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; PRAGMA temp_store = MEMORY"
-_ID_BYTES: Final = 16
+_PAGE_BYTES: Final = 16_384
+"""An hour's ids lie in one page of that size."""
+_SETTINGS: Final = (
+    f"PRAGMA page_size = {_PAGE_BYTES}; PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; "
+    "PRAGMA temp_store = MEMORY"
+)
+_PLACE: Final = struct.Struct(">Q3I")
 _UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
 """What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
 _PRIMARY: Final = 0xFF
@@ -39,13 +47,13 @@ _PRIMARY: Final = 0xFF
 
 @dataclass(slots=True)
 class _Row:
-    """What the index says of one segment."""
+    """What the index says of one segment, checked."""
 
     segment_id: bytes
     size: int
-    records: bytes
-    ids: Sequence[bytes] | None = None
-    """Those of `records`, once somebody has asked for them."""
+    ids: Sequence[bytes]
+    places: bytes | None = None
+    """Once somebody has asked for them."""
 
 
 class Index:
@@ -62,7 +70,9 @@ class Index:
         """Open the index at `path`, or make it."""
         self._path = path
         self._last: _Row | None = None
-        """The row that was read last, and checked: it is asked for again and again."""
+        """The row that was asked for last: it is asked for again and again."""
+        self._ahead: Mapping[bytes, _Row] = {}
+        """Those that were looked up with it."""
         self._doubted = False
         self._database = self._connected()
         if not self._trying(self._is_ours, instead=True):
@@ -70,10 +80,12 @@ class Index:
 
     def put(self, segment_id: bytes, size: int, placed: Sequence[Placed]) -> None:
         """Remember a closed segment: the bytes of its file, and its records in order."""
-        records = to_rows(placed)
-        self._last = None
-        row = (segment_id, size, records, _crc(segment_id, size, records))
-        self._rows("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?)", row)
+        ids = b"".join(record.id for record in placed)
+        places = b"".join(_PLACE.pack(record.offset, *record.lengths) for record in placed)
+        ids_crc = _ids_crc(segment_id, size, ids)
+        self._forget()
+        row = (segment_id, size, ids, ids_crc, zlib.crc32(places, ids_crc), places)
+        self._rows("INSERT OR REPLACE INTO segments VALUES (?, ?, ?, ?, ?, ?)", row)
 
     @contextlib.contextmanager
     def batch(self) -> Iterator[None]:
@@ -91,38 +103,46 @@ class Index:
                 self._rows("COMMIT")
         finally:
             if self._in_batch():
-                self._last = None  # it may say what is not going to be
+                self._forget()  # what was read may say what is not going to be
                 self._rows("ROLLBACK")
 
     def get(self, segment_id: bytes) -> tuple[int, list[Placed]] | None:
         """Size and records of a segment; None where it is not known, or its row is damaged."""
-        row = self._checked(segment_id)
+        row = self._whole(segment_id)
         if row is None:
             return None
-        return row.size, from_rows(row.records)
+        places = _PLACE.iter_unpack(row.places or b"")
+        return row.size, [
+            Placed(record_id, offset, (metadata, thumbnail, image))
+            for record_id, (offset, metadata, thumbnail, image) in zip(row.ids, places, strict=True)
+        ]
 
     def record_ids(self, segment_id: bytes) -> Sequence[bytes] | None:
         """The ids of its records alone, in order, as fast as can be; None as for `get`.
 
         So a segment that is not known is never taken for one without pictures.
         """
-        row = self._checked(segment_id)
-        if row is None:
-            return None
-        if row.ids is None:
-            row.ids = _ids(len(row.records) // ROW_BYTES).unpack(row.records)
-        return row.ids
+        row = self._row(segment_id)
+        return row.ids if row else None
+
+    def read_ahead(self, segment_ids: Sequence[bytes]) -> None:
+        """Look up the record ids of these in one go, as they are going to be asked for: at most some dozens."""
+        asked = ",".join("?" * len(segment_ids))
+        query = f"SELECT id, bytes, ids, ids_crc FROM segments WHERE id IN ({asked})"  # noqa: S608 - question marks
+        checked = map(self._checked, self._rows(query, segment_ids))
+        self._ahead = {row.segment_id: row for row in checked if row}
 
     def record(self, segment_id: bytes, position: int) -> Placed | None:
         """One of its records; None where the segment is not known, or has not so many."""
-        row = self._checked(segment_id)
-        if row is None or not 0 <= position * ROW_BYTES < len(row.records):
+        row = self._whole(segment_id)
+        if row is None or row.places is None or not 0 <= position < len(row.ids):
             return None
-        return Placed.from_row(row.records, position * ROW_BYTES)
+        offset, metadata, thumbnail, image = _PLACE.unpack_from(row.places, position * _PLACE.size)
+        return Placed(row.ids[position], offset, (metadata, thumbnail, image))
 
     def counts(self) -> dict[bytes, int]:
         """How many records each segment has. Reads no records, so it trusts rows that `get` would not."""
-        return self._numbers(f"SELECT id, length(records) / {ROW_BYTES} FROM segments")  # noqa: S608 - a constant
+        return self._numbers(f"SELECT id, length(ids) / {ID_BYTES} FROM segments")  # noqa: S608 - a constant
 
     def sizes(self) -> dict[bytes, int]:
         """The bytes of each segment's file, trusting likewise: to be compared with the files."""
@@ -130,7 +150,7 @@ class Index:
 
     def drop(self, ids: Iterable[bytes]) -> None:
         """Forget segments, known or not."""
-        self._last = None
+        self._forget()
         with self.batch():
             for segment_id in ids:
                 self._rows("DELETE FROM segments WHERE id = ?", (segment_id,))
@@ -146,24 +166,43 @@ class Index:
     def _in_batch(self) -> bool:
         return self._database.in_transaction
 
-    def _checked(self, segment_id: bytes) -> _Row | None:
+    def _row(self, segment_id: bytes) -> _Row | None:
+        """Without its places, unless they are known already."""
         if self._last and self._last.segment_id == segment_id:
             return self._last
-        for size, records, crc in self._rows("SELECT bytes, records, crc FROM segments WHERE id = ?", (segment_id,)):
-            sound = isinstance(size, int) and isinstance(records, bytes)
-            if sound and size >= 0 and not len(records) % ROW_BYTES and crc == _crc(segment_id, size, records):
-                self._last = _Row(segment_id, size, records)
-                return self._last
-            if not self._doubted:  # once: it may be wrong about thousands
-                log.warning("the index of the vault is wrong; what it is wrong about is read anew")
-                self._doubted = True
+        if segment_id not in self._ahead:
+            self.read_ahead((segment_id,))
+        self._last = self._ahead.get(segment_id)
+        return self._last
+
+    def _whole(self, segment_id: bytes) -> _Row | None:
+        """With its places."""
+        if self._last and self._last.segment_id == segment_id and self._last.places is not None:
+            return self._last
+        query = "SELECT id, bytes, ids, ids_crc, crc, places FROM segments WHERE id = ?"
+        self._last = next(map(self._checked, self._rows(query, (segment_id,))), None)
+        return self._last
+
+    def _checked(self, columns: tuple[Any, ...]) -> _Row | None:
+        """A row, if it is sound: id, bytes, ids, their CRC, and perhaps the CRC of all, and the places."""
+        segment_id, size, ids, ids_crc, *rest = columns
+        if isinstance(size, int) and size >= 0 and isinstance(ids, bytes) and not len(ids) % ID_BYTES:
+            row = _Row(segment_id, size, _split(len(ids) // ID_BYTES).unpack(ids))
+            if ids_crc == _ids_crc(segment_id, size, ids) and (not rest or _take_places(row, ids_crc, *rest)):
+                return row
+        if not self._doubted:  # once: it may be wrong about thousands
+            log.warning("the index of the vault is wrong; what it is wrong about is read anew")
+            self._doubted = True
         return None
+
+    def _forget(self) -> None:
+        self._last, self._ahead = None, {}
 
     def _numbers(self, query: str) -> dict[bytes, int]:
         return {
             segment_id: number
             for segment_id, number in self._rows(query)
-            if isinstance(segment_id, bytes) and len(segment_id) == _ID_BYTES and isinstance(number, int)
+            if isinstance(segment_id, bytes) and len(segment_id) == ID_BYTES and isinstance(number, int)
         }
 
     def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
@@ -215,7 +254,7 @@ class Index:
 
     def _renew(self, why: str) -> None:
         log.warning("the index of the vault %s: it is made anew", why)
-        self._last = None
+        self._forget()
         self._database.close()
         try:
             for beside in ("", "-journal", "-wal", "-shm"):
@@ -230,13 +269,21 @@ class Index:
 
 
 @lru_cache(maxsize=64)
-def _ids(count: int) -> struct.Struct:
-    """Takes the ids out of `count` rows."""
-    return struct.Struct(">" + "16s20x" * count)
+def _split(count: int) -> struct.Struct:
+    """Takes `count` ids apart."""
+    return struct.Struct(f"{ID_BYTES}s" * count)
 
 
-def _crc(segment_id: bytes, size: int, records: bytes) -> int:
-    return zlib.crc32(records, zlib.crc32(segment_id + size.to_bytes(8, "big")))
+def _ids_crc(segment_id: bytes, size: int, ids: bytes) -> int:
+    return zlib.crc32(ids, zlib.crc32(segment_id + size.to_bytes(8, "big")))
+
+
+def _take_places(row: _Row, ids_crc: int, crc: object, places: object) -> bool:
+    """Whether they are sound; then `row` has them."""
+    if not isinstance(places, bytes) or len(places) != len(row.ids) * _PLACE.size:
+        return False
+    row.places = places
+    return zlib.crc32(places, ids_crc) == crc
 
 
 def _refused(why: str | None) -> StoreBroken:

@@ -3,7 +3,7 @@
 What says so dies with them, in the same change of keys; a scan afterwards goes by the marks, which the journal keeps.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
@@ -39,7 +39,7 @@ class Marks:
         return ids is None or record_id in ids
 
 
-def packed_marks(marked: Mapping[bytes, Sequence[bytes] | None]) -> bytes:
+def packed_marks(marked: Mapping[bytes, Collection[bytes] | None]) -> bytes:
     """By segment id, the record ids of the pictures; None for all of them. No bytes where there are none."""
     return _encode({one: ids and b"".join(ids) for one, ids in marked.items()}) if marked else b""
 

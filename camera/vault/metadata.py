@@ -16,7 +16,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
-class PagePlace(msgspec.Struct, frozen=True, array_like=True):
+class PagePlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where the page of a partly erased segment lies."""
 
     file_id: bytes
@@ -27,7 +27,7 @@ class PagePlace(msgspec.Struct, frozen=True, array_like=True):
     """How many pictures survive."""
 
 
-class SegmentInfo(msgspec.Struct, frozen=True, array_like=True):
+class SegmentInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The info of a segment's entry."""
 
     camera: str

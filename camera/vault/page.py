@@ -5,9 +5,10 @@ import itertools
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from camera.vault.file import HEAD_BYTES, open_to_read, pack_head, read_at
 from camera.vault.picture_keys import Halves
@@ -19,14 +20,16 @@ PAGE_MAGIC: Final = b"PVPG"
 ID_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, gc=False):
     """The picture keys of the survivors of one segment, as they lie in a page."""
 
     ids: bytes = b""
     """Their record ids, one after the other."""
-    keys: Halves = field(default=(b"", b""), repr=False)
+    keys: Halves = (b"", b"")
     """Of `ids`, in their order."""
+
+    def __repr__(self) -> str:
+        return f"Page({len(self)} pictures)"
 
     def __len__(self) -> int:
         return len(self.ids) // ID_BYTES
@@ -51,8 +54,7 @@ class Page:
         return b"".join(map(first.__getitem__, split)), b"".join(map(second.__getitem__, split))
 
 
-@dataclass(frozen=True, slots=True)
-class NewPage:
+class NewPage(msgspec.Struct, frozen=True, gc=False):
     """The page of one segment, and what it is sealed with."""
 
     segment_id: bytes

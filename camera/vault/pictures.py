@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Self
 
 from camera.vault.catalogue import Catalogue, Segment
@@ -26,14 +25,20 @@ class Pictures:
         self.segment = segment
         self._catalogue = catalogue
         self._shift = shift
+        # Once they are asked for. No `cached_property`: an erasure of a person makes thousands of these.
+        self._ids: Sequence[bytes] | None = None
+        self._records: Sequence[Placed | None] | None = None
+        self._keys: PictureKeys | Page | None = None
+        self._reader: SegmentReader | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.__dict__.pop("_keys", None)
-        if reader := self.__dict__.pop("_reader", None):
-            reader.close()
+        self._keys = None
+        if self._reader:
+            self._reader.close()
+            self._reader = None
 
     @property
     def window(self) -> tuple[datetime, datetime] | None:
@@ -50,14 +55,18 @@ class Pictures:
         """Whether nobody can say which pictures there are, or whose."""
         return self.segment.info is None or (self.segment.page is not None and len(self.ids) < self.segment.count)
 
-    @cached_property
+    @property
     def ids(self) -> Sequence[bytes]:
         """The record ids, by position; opens no file of pictures."""
-        return self._catalogue.ids(self.segment)
+        if self._ids is None:
+            self._ids = self._catalogue.ids(self.segment)
+        return self._ids
 
-    @cached_property
+    @property
     def records(self) -> Sequence[Placed | None]:
-        return self._catalogue.records(self.segment)
+        if self._records is None:
+            self._records = self._catalogue.records(self.segment)
+        return self._records
 
     def metadata(self, position: int) -> PictureMetadata | None:
         plain = self.part(position, Part.METADATA)
@@ -75,30 +84,24 @@ class Pictures:
     def part(self, position: int, part: Part) -> bytes | None:
         """One part, opened."""
         placed = self._placed(position)
-        if placed is None or self._reader is None:
+        if placed is None:
             return None
-        key = self._keys.of(placed.id)
+        if self._keys is None:
+            self._keys = self._catalogue.keys(self.segment)
         try:
+            if self._reader is None:
+                self._reader = self._catalogue.reader(self.segment)
+            key = self._keys.of(placed.id)
             return self._reader.part(key, placed, part) if key else None
         except SealBroken:
             return None
 
     def survivors(self, ids: bytes) -> Page:
         """A page for the record ids that are joined in `ids`, all of which have picture keys now."""
-        return Page(ids, self._keys.halves(ids))
+        keys = self._keys or self._catalogue.keys(self.segment)
+        return Page(ids, keys.halves(ids))
 
     def _placed(self, position: int) -> Placed | None:
         if placed := self._catalogue.record(self.segment, position):
             return placed
         return self.records[position] if position < len(self.records) else None
-
-    @cached_property
-    def _reader(self) -> SegmentReader | None:
-        try:
-            return self._catalogue.reader(self.segment)
-        except SealBroken:
-            return None
-
-    @cached_property
-    def _keys(self) -> PictureKeys | Page:
-        return self._catalogue.keys(self.segment)

@@ -16,7 +16,7 @@ from camera.vault.tags import Claim, Tag, Tags
 from privacy.records import RecordClass, Scope
 
 
-class Meant(msgspec.Struct, frozen=True):
+class Meant(msgspec.Struct, frozen=True, gc=False):
     """What a `Reach` means of one segment."""
 
     bits: int
@@ -70,6 +70,14 @@ class Reach:
             else:
                 yield segment, positions.every(segment.count)
 
+    def parted(self, segments: Iterable[Segment]) -> tuple[list[Segment], list[Segment]]:
+        """Those of `segments` that are meant as a whole, as their rows tell, and those to look into."""
+        whole: list[Segment] = []
+        others: list[Segment] = []
+        for segment, bits in self.each(segments):
+            (others if bits is None else whole).append(segment)
+        return whole, others
+
     def may_mean(self, segment: Segment) -> bool:
         """Whether anything of `segment` may be meant, however little of its file can be read."""
         # How many pictures it has, its file says: one there may be.
@@ -120,10 +128,11 @@ class Reach:
     def tagged(self, pictures: Pictures) -> int:
         """Those of `pictures` on which one of the subjects was tagged."""
         persons = self._tags.persons(pictures.segment.id)
-        records = set[bytes]().union(*(persons.get(subject, ()) for subject in self.subjects))
+        records = [persons[subject] for subject in self.subjects if subject in persons]
         if not records:
             return 0
-        return positions.where(pictures.ids, records.__contains__)
+        tagged = records[0] if len(records) == 1 else set[bytes]().union(*records)
+        return positions.where(pictures.ids, tagged.__contains__)
 
     def claimed(self, pictures: Pictures) -> int:
         """Those of `pictures` that one of the subjects claimed."""

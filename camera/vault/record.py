@@ -60,12 +60,6 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
         _, record_id, metadata, thumbnail, image = _HEADER.unpack(header[: _HEADER.size])
         return cls(record_id, offset, (metadata, thumbnail, image))
 
-    @classmethod
-    def from_row(cls, rows: bytes, at: int) -> "Placed":
-        """The record whose row begins at byte `at` of `rows`."""
-        record_id, offset, metadata, thumbnail, image = _ROW.unpack_from(rows, at)
-        return cls(record_id, offset, (metadata, thumbnail, image))
-
     def begin(self, part: Part) -> int:
         """Where a part begins, in bytes from the file's start."""
         return self.offset + HEADER_BYTES + sum(self.lengths[: part - 1])

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -19,8 +21,11 @@ from privacy.records import Item, RecordClass, Scope
 from privacy.store import Barrier
 from privacy.timekeeping import TimeKeeper
 
+AT_ONCE: Final = 64
+"""How many segments are looked up in one go."""
 
-class Found(msgspec.Struct, frozen=True):
+
+class Found(msgspec.Struct, frozen=True, gc=False):
     """What a scope means of one segment."""
 
     segment: Segment
@@ -53,7 +58,9 @@ class Survey:
     def find(self, scope: Scope, before: datetime | None, segments: Iterable[Segment] | None = None) -> Iterator[Found]:
         """What `scope` means, of what was captured before `before` (None: whenever); of all `segments`, or of these."""
         reach = Reach(scope, before, self.tags)
-        for segment, bits in reach.each(self.segments() if segments is None else segments):
+        if segments is None:
+            segments = self.segments()
+        for segment, bits in self._looked_up(reach, segments) if reach.subjects else reach.each(segments):
             if bits is None:
                 with Pictures(self.catalogue, segment, self.shift(segment)) as pictures:
                     meant = self._meant(pictures, reach)
@@ -61,6 +68,13 @@ class Survey:
                         yield Found(segment, meant.bits, meant.by, pictures)
             elif bits:
                 yield Found(segment, bits)
+
+    def _looked_up(self, reach: Reach, segments: Iterable[Segment]) -> Iterator[tuple[Segment, int | None]]:
+        """`reach.each`, where it is about persons: the ids of some dozens of segments are looked up together."""
+        each = reach.each(segments)
+        while some := list(islice(each, AT_ONCE)):
+            self.catalogue.read_ahead([segment for segment, bits in some if bits is None])
+            yield from some
 
     def vacant(
         self, scope: Scope, before: datetime, segments: Iterable[Segment] | None = None

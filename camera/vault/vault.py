@@ -16,27 +16,22 @@ Pictures lie sealed in segments, one for each camera and hour, and die with thei
 - *The dead bytes* of a partly erased segment stay until the rest of it goes. Nobody can open them.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from camera.picture import Picture
-from camera.vault import positions
-from camera.vault.catalogue import Catalogue, Progress, Segment, untold
+from camera.vault.catalogue import Catalogue, Progress, untold
+from camera.vault.doomed import Doomed
 from camera.vault.erasing import Erasing
 from camera.vault.expiring import Expiring
-from camera.vault.marks import packed_marks
-from camera.vault.reach import statement_dies
 from camera.vault.record import Part
 from camera.vault.retention import Expired, Limits
 from camera.vault.scanning import Scanning
 from camera.vault.space import Space
 from camera.vault.standing import Standing, standing
-from camera.vault.survey import Found, Survey
+from camera.vault.survey import Survey
 from camera.vault.tags import Claim, Tag, Tags
 from camera.vault.viewing import Snapshot, Span, Viewing
 from camera.vault.writing import UNSYNCED_BYTES, Writing, captured
@@ -44,14 +39,13 @@ from privacy.holds import Holds
 from privacy.keyring import KeyRing
 from privacy.records import Item, RecordClass, Scope
 from privacy.seal import RandomBytes
-from privacy.store import Barrier, Erasure, Exemption
+from privacy.store import Barrier, Erasure
 from privacy.timekeeping import TimeKeeper
 
 RECLAIM_AT_ONCE: Final = 64
 """Dead files are unlinked at most so many at a time, so that others get their turn on the disk thread."""
 _OVERHEAD: Final = 1024
 """Bytes of a record besides its thumbnail and image, and of its share in the key tables: never more."""
-_WAYS: Final = ("assigned", "tagged", "claimed")
 
 
 class Vault:
@@ -163,48 +157,12 @@ class Vault:
         return held + sum(found.bits.bit_count() for found in self._survey.find(scope, before))
 
     def erase(self, scope: Scope, before: datetime) -> Erasure:
-        found, by = 0, (0, 0, 0)
-        kept: Counter[tuple[str, datetime]] = Counter()
-        marked: dict[bytes, Sequence[bytes] | None] = {}
-        holding = self._survey.holding
         self._catalogue.look_again()
-
-        def doomed(segments: Sequence[Segment]) -> Iterator[Found]:
-            nonlocal found, by
-            vacant = list(self._vacant(scope, before, segments, kept))
-            found = kept.total()
-            marked.update(dict.fromkeys([one.segment.id for one in vacant] if scope.subjects else ()))
-            yield from vacant
-            for one in self._survey.find(scope, before, segments):
-                found += one.bits.bit_count()
-                for hold, held in self._survey.held(one.segment) if holding else ():
-                    kept[hold.reason.value, hold.until] += (one.bits & held).bit_count()
-                    one = msgspec.structs.replace(one, bits=one.bits & ~held)  # noqa: PLW2901 - what is left of it
-                if scope.subjects:
-                    by = by[0] + one.by[0], by[1] + one.by[1], by[2] + one.by[2]
-                    if one.bits and not one.by[0]:
-                        # Nothing in the file will say that these were meant: the tags and claims die with them.
-                        marked[one.segment.id] = _those(one)
-                if one.bits:
-                    yield one
-
-        def statement_goes(record: Tag | Claim) -> bool:
-            # What is held is erased when the hold ends, and must be found then: what was said of it stays till then.
-            return not kept.total() and statement_dies(record, scope, before)
-
+        doomed = Doomed(self._survey, scope, before)
         with self._ring.change() as change:
-            self._erasing.stage(change, doomed(self._catalogue.within(change)), statement_goes)
-        exemptions = tuple(
-            Exemption(reason=reason, count=count, due=until) for (reason, until), count in sorted(kept.items()) if count
-        )
-        return Erasure(
-            found,
-            found - kept.total(),
-            kept.total(),
-            by=dict(zip(_WAYS, by, strict=True)) if scope.subjects and found else {},
-            exemptions=exemptions,
-            marks=packed_marks(marked),
-        )
+            whole = doomed.whole(self._catalogue.within(change))
+            self._erasing.stage(change, whole, doomed.parts(), doomed.statement_dies)
+        return doomed.erasure()
 
     def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
         return self._scanning.scan(scope, before, marks)
@@ -253,25 +211,7 @@ class Vault:
         self._writing.close()
         self._catalogue.close()
 
-    def _vacant(
-        self, scope: Scope, before: datetime, segments: Iterable[Segment], kept: Counter[tuple[str, datetime]]
-    ) -> Iterator[Found]:
-        """What dies though no picture of it is known; of what a hold may keep, `kept` counts one: so many at least."""
-        for segment, hold in self._survey.vacant(scope, before, segments):
-            if hold:
-                kept[hold.reason.value, hold.until] += 1
-            else:
-                yield Found(segment, 0)
-
     def _admits(self, camera: str, at: datetime, subjects: frozenset[str]) -> bool:
         claimed = (claim.person for claim in self._tags.claims(camera) if claim.start <= at < claim.end)
         item = Item("", RecordClass.SNAPSHOT, at, camera=camera, subjects=subjects.union(claimed))
         return self._barrier.admits(item)
-
-
-def _those(dying: Found) -> Sequence[bytes] | None:
-    """The record ids of what dies; None where all of the segment does, as where its page is lost."""
-    count, ids = dying.segment.count, dying.pictures.ids if dying.pictures else ()
-    if dying.bits == positions.every(count) or len(ids) < count:
-        return None
-    return positions.chosen(dying.bits, ids)

@@ -1,6 +1,6 @@
 """Appending pictures: the open segment of each camera, and how much a power cut can take."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -119,7 +119,7 @@ class Writing:
                     self._catalogue.settle(segment_id)
             self._retired.clear()
 
-    def retire(self, segments: set[bytes]) -> None:
+    def retire(self, segments: Container[bytes]) -> None:
         """Append no more to any of `segments`."""
         for camera in [camera for camera, current in self._open.items() if current.segment.id in segments]:
             self._retire(camera)

@@ -58,6 +58,28 @@ def test_a_part_of_an_hour_leaves_the_others_readable(box: Any) -> None:
         assert len(pages(box)) == 1
 
 
+def test_the_time_of_a_picture_that_died_is_not_kept_and_no_file_is_opened_for_it(
+    box: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.clock.pass_by(minutes=13, seconds=7.5)
+    first = box.clock.now()
+    box.vault.tag("kari", [box.keep()])
+    box.clock.pass_by(minutes=10)
+    last = box.keep()
+    box.clock.pass_by(hours=1)
+    box.keep()  # in the next hour: the first two are in the index from here on
+    box.vault.flush()
+    assert box.vault.spans()["front"].oldest == first
+    monkeypatch.setattr(box.vault._catalogue, "reader", None)
+    assert erase(box, subjects=("kari",)).erased == 1
+    monkeypatch.undo()
+    for vault in box.before_and_after_restart():
+        assert vault.spans()["front"].oldest == NOON, "that is what the hour of its segment says"
+        assert vault.image(last)
+    box.clock.pass_by(days=7, hours=-1, minutes=-24)
+    assert [gone.pictures for gone in box.vault.expire()] == [1], "no earlier than by the length of its segment"
+
+
 def test_one_of_many_is_another_page_and_the_old_one_dies(box: Any) -> None:
     ids = box.keep_hours(1)
     for step, gone in enumerate(ids[:-1]):

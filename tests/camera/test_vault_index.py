@@ -73,11 +73,12 @@ def test_the_bytes_are_those_of_the_format(path: Path, index: Index) -> None:
     index.put(ONE, 1234, placed(1))
     index.close()
     with contextlib.closing(sqlite3.connect(path)) as database:
-        ((identity, size, records, crc),) = database.execute("SELECT id, bytes, records, crc FROM segments").fetchall()
-        assert database.execute("PRAGMA user_version").fetchall() == [(1,)]
-    assert (identity, size) == (ONE, 1234)
-    assert records == bytes(16) + (28).to_bytes(8, "big") + b"".join(n.to_bytes(4, "big") for n in (116, 200, 300))
-    assert crc == zlib.crc32(ONE + (1234).to_bytes(8, "big") + records)
+        ((identity, size, ids, ids_crc, crc, places),) = database.execute("SELECT * FROM segments").fetchall()
+        assert database.execute("PRAGMA user_version").fetchall() == [(2,)]
+    assert (identity, size, ids) == (ONE, 1234, bytes(16))
+    assert places == (28).to_bytes(8, "big") + b"".join(n.to_bytes(4, "big") for n in (116, 200, 300))
+    assert ids_crc == zlib.crc32(ONE + (1234).to_bytes(8, "big") + ids)
+    assert crc == zlib.crc32(ONE + (1234).to_bytes(8, "big") + ids + places)
 
 
 def test_nothing_lies_beside_it(path: Path, index: Index) -> None:
@@ -104,16 +105,16 @@ def test_a_batch_is_written_at_its_end_or_not_at_all(path: Path, index: Index) -
 @pytest.mark.parametrize(
     ("column", "value"),
     [
-        ("records", b"short"),
-        ("records", b""),
-        ("records", "text"),
-        ("records", None),
-        ("records", bytes(36)),
+        ("ids", b"short"),
+        ("ids", b""),
+        ("ids", "text"),
+        ("ids", None),
+        ("ids", bytes(32)),
+        ("ids_crc", 0),
+        ("ids_crc", None),
         ("bytes", 11),
         ("bytes", -1),
         ("bytes", "many"),
-        ("crc", 0),
-        ("crc", None),
         ("id", TWO),
     ],
 )
@@ -134,17 +135,66 @@ def test_a_row_that_lies_is_not_believed(
     assert index.get(asked) == (10, placed(2))
 
 
-def test_a_row_that_ends_within_a_record_is_not_believed(path: Path, index: Index) -> None:
-    records = bytes(40)
-    row = (ONE, 10, records, zlib.crc32(ONE + (10).to_bytes(8, "big") + records))
-    edit(path, "INSERT INTO segments VALUES (?, ?, ?, ?)", values=row)
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("places", b"short"),
+        ("places", b""),
+        ("places", "text"),
+        ("places", None),
+        ("places", bytes(40)),
+        ("crc", 0),
+        ("crc", None),
+    ],
+)
+def test_places_that_lie_are_not_believed_and_the_ids_are(
+    path: Path, index: Index, caplog: pytest.LogCaptureFixture, column: str, value: object
+) -> None:
+    index.put(ONE, 10, placed(2))
+    edit(path, f"UPDATE segments SET {column} = ?", values=(value,))  # noqa: S608 - from the list above
+    ids = tuple(record.id for record in placed(2))
+    with caplog.at_level(logging.WARNING):
+        assert index.record_ids(ONE) == ids
+        assert index.get(ONE) is None
+        assert index.record(ONE, 0) is None
+    (said,) = caplog.messages
+    assert "is read anew" in said
+    assert index.record_ids(ONE) == ids
+    index.put(ONE, 10, placed(2))
+    assert index.get(ONE) == (10, placed(2))
+
+
+def test_ids_that_end_within_one_are_not_believed(path: Path, index: Index) -> None:
+    ids = bytes(40)
+    ids_crc = zlib.crc32(ONE + (10).to_bytes(8, "big") + ids)
+    edit(path, "INSERT INTO segments VALUES (?, ?, ?, ?, ?, x'')", values=(ONE, 10, ids, ids_crc, ids_crc))
     assert index.get(ONE) is None
     assert index.record_ids(ONE) is None
 
 
+def test_what_was_looked_up_ahead_is_as_what_is_asked_for(index: Index) -> None:
+    def known() -> list[list[bytes] | None]:
+        rows = [index.record_ids(segment_id) for segment_id in (ONE, TWO, THREE)]
+        return [None if row is None else list(row) for row in rows]
+
+    index.put(ONE, 10, placed(1))
+    index.put(TWO, 20, placed(2))
+    index.read_ahead([ONE, TWO, THREE])
+    one, two = ([record.id for record in placed(count)] for count in (1, 2))
+    assert known() == [one, two, None]
+    assert index.get(TWO) == (20, placed(2)), "its places are looked up as well"
+    assert known() == [one, two, None]
+    index.put(TWO, 10, placed(1))
+    assert known() == [one, one, None], "what changed since is not what was looked up"
+    index.read_ahead([ONE, TWO])
+    index.drop([ONE])
+    assert known() == [None, one, None]
+
+
 def test_keys_that_are_no_ids_are_passed_over(path: Path, index: Index) -> None:
     index.put(ONE, 10, placed(1))
-    edit(path, "INSERT INTO segments VALUES ('text', 1, x'', 0), (x'00', 1, x'', 0), (NULL, 1, x'', 0)")
+    others = "('text', 1, x'', 0, 0, x''), (x'00', 1, x'', 0, 0, x''), (NULL, 1, x'', 0, 0, x'')"
+    edit(path, f"INSERT INTO segments VALUES {others}")  # noqa: S608 - from the line above
     assert index.ids() == [ONE]
     assert index.counts() == {ONE: 1}
 
@@ -158,7 +208,7 @@ UNUSABLE = {
     "noise": lambda path: path.write_bytes(os.urandom(9000)),
     "head overwritten": lambda path: path.write_bytes(bytes(100) + path.read_bytes()[100:]),
     "root page overwritten": lambda path: path.write_bytes(path.read_bytes()[:100] + b"\xff" * 20000),
-    "another version": lambda path: edit(path, "PRAGMA user_version = 2"),
+    "another version": lambda path: edit(path, "PRAGMA user_version = 1"),
     "a trigger": lambda path: edit(path, "CREATE TRIGGER t AFTER INSERT ON segments BEGIN SELECT 1; END"),
     "another table": lambda path: edit(path, "ALTER TABLE segments ADD COLUMN camera TEXT"),
     "another program's": foreign_program,

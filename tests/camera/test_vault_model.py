@@ -5,7 +5,6 @@ is older than its limit once expiry has run. Where the power goes in the middle 
 or there, as a whole; carried out again, as the journal has it, it is gone.
 """
 
-import dataclasses
 import errno
 import itertools
 import os
@@ -403,11 +402,14 @@ def test_the_same_at_length(make_box: Callable[..., Any]) -> None:
 
 def _spares_a_part(self: Erasing, doomed: Found) -> Any:
     survivors, pictures = _real_part(self, doomed), Pictures(self._catalogue, doomed.segment, None)
-    return survivors and dataclasses.replace(survivors, page=pictures.survivors(b"".join(pictures.ids)))
+    return survivors and msgspec.structs.replace(survivors, page=pictures.survivors(b"".join(pictures.ids)))
 
 
-def _takes_what_was_said(self: Erasing, _change: Any, doomed: Any, dies: Any = lambda _record: False) -> None:
-    self._tags.erase({one.segment.id: None for one in doomed}, dies)
+def _takes_what_was_said(
+    self: Erasing, _change: Any, whole: Any, parts: Any = (), dies: Any = lambda _record: False
+) -> None:
+    dying = dict.fromkeys([*whole, *(one.segment.id for one in parts)])
+    self._tags.erase(dying, dies)
 
 
 _real_part = Erasing._part

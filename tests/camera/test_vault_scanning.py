@@ -56,9 +56,9 @@ def said(box: Any) -> list[str]:
     return garden
 
 
-def leaves_the_pictures(erasing: Erasing, _change: Any, doomed: Any, dies: Any) -> None:
+def leaves_the_pictures(erasing: Erasing, _change: Any, whole: Any, parts: Any, dies: Any) -> None:
     """Takes what was said of them, and nothing else."""
-    erasing._tags.erase({one.segment.id: None for one in doomed}, dies)
+    erasing._tags.erase(dict.fromkeys([*whole, *(one.segment.id for one in parts)]), dies)
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -119,7 +119,7 @@ def test_a_part_of_a_segment_whose_page_is_gone(box: Any) -> None:
     (page,) = (box.state / "vault" / "pages").iterdir()
     page.unlink()
     with box.ring.change() as change:
-        box.vault._erasing.stage(change, [Found(segment, 1)])
+        box.vault._erasing.stage(change, (), [Found(segment, 1)])
     assert not box.ring.entries("snapshots")
 
 

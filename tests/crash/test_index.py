@@ -29,7 +29,8 @@ def half(index: Path) -> None:
 def flipped(index: Path) -> None:
     """A bit of every hundredth byte, the head spared: it opens, and its rows are wrong."""
     data = bytearray(index.read_bytes())
-    for at in range(4096 + 50, len(data), 100):
+    head = int.from_bytes(data[16:18], "big")
+    for at in range(head + 50, len(data), 100):
         data[at] ^= 1
     index.write_bytes(data)
 
@@ -51,9 +52,10 @@ def emptied(index: Path) -> None:
 def swapped(index: Path) -> None:
     """Each row says what another's should."""
     with sqlite3.connect(index) as database:
-        rows = database.execute("SELECT id, bytes, records, crc FROM segments").fetchall()
+        rows = database.execute("SELECT id, bytes, ids, ids_crc, crc, places FROM segments").fetchall()
+        own = "bytes = ?, ids = ?, ids_crc = ?, crc = ?, places = ?"
         for (segment, *_), (_, *other) in zip(rows, [*rows[1:], rows[0]], strict=True) if rows else ():
-            database.execute("UPDATE segments SET bytes = ?, records = ?, crc = ? WHERE id = ?", (*other, segment))
+            database.execute(f"UPDATE segments SET {own} WHERE id = ?", (*other, segment))  # noqa: S608 - as above
     database.close()
 
 

@@ -101,7 +101,7 @@ def _copies_before_it_destroys() -> None:
     """The table goes over both files before the older slot is destroyed: a new slot that is torn then costs all."""
 
     def commit(ring: Any, staged: Any) -> None:
-        table = KeyTable(ring.generation + 1, ring.cipher, staged.entries(), dict(ring._table.notes))
+        table = KeyTable(ring.generation + 1, ring.cipher, staged.survivors(), dict(ring._table.notes))
         held, key = ring._root.next_secret(table.generation)
         data = key.close(table)
         first = (table.generation - 1) % 2
@@ -149,8 +149,8 @@ def _takes_no_parts() -> None:
 def _takes_what_was_said_alone() -> None:
     """Who was tagged, and what was claimed, dies; those pictures stay, and nobody knows any more whose they are."""
 
-    def stage(erasing: Any, change: Any, doomed: Any, dies: Any = lambda _record: False) -> None:
-        meant = [one.segment for one in doomed]
+    def stage(erasing: Any, change: Any, _whole: Any, parts: Any = (), dies: Any = lambda _record: False) -> None:
+        meant = [one.segment for one in parts]
         for segment in meant:
             if not set(PERSONS.subjects).isdisjoint(segment.info.subjects):
                 change.forget(segment.id)

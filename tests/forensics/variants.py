@@ -89,7 +89,7 @@ def keeps_the_text_of_orders(house: Any) -> None:
             return getattr(self._change, name)
 
         def forget(self, entry_id: bytes) -> None:
-            if self._change.entries()[entry_id].kind != "orders":
+            if self._change.survivors()[entry_id].kind != "orders":
                 self._change.forget(entry_id)
 
     @contextmanager

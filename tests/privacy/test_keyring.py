@@ -75,7 +75,9 @@ def test_a_change_forgets_adds_informs_and_replaces_at_once(medium: Any, ring: K
         fresh = change.add("snapshots", b"a page", anew.id)
         born = change.add("spool", b"1")
         assert list(ring.all()) == [dies, told, anew, stays]
-        assert list(change.entries()) == [told.id, anew.id, stays.id, born.id]
+        assert list(change.entries("snapshots")) == [told.id, anew.id, stays.id]
+        assert list(change.entries("spool")) == [born.id]
+        assert not change.entries("holds")
     informed = KeyEntry(told.id, "snapshots", told.key, b"until noon")
     assert fresh.id == anew.id
     assert fresh.key != anew.key

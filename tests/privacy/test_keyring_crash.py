@@ -216,7 +216,7 @@ class TakesTheDisksWord(KeyRing):
 
 
 def _next(ring: Any, staged: Any) -> Any:
-    table = KeyTable(ring.generation + 1, ring.cipher, staged.entries(), dict(ring._table.notes))
+    table = KeyTable(ring.generation + 1, ring.cipher, staged.survivors(), dict(ring._table.notes))
     held, key = ring._root.next_secret(table.generation)
     data = key.close(table)
     table.size = len(data)
