@@ -4,6 +4,7 @@ A table of contents of the running agent: what runs for long is started in `_Age
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -197,6 +198,9 @@ class _Agent:
                 serve(house, clock=self._clock, port=config.port, socket_path=config.socket)
             )
             await self._start(cameras)
+            # What is there now stays: it need not be walked again while something is erased.
+            gc.collect()
+            gc.freeze()
             log.info("ready: %s", address)
             sd_notify.ready(f"the page is at {address}")
             try:

@@ -1,6 +1,7 @@
 """Choose the measurements, make them one after the other, print what came out."""
 
 import asyncio
+import gc
 import importlib
 import os
 import signal
@@ -121,6 +122,8 @@ def _measure(what: str, measurement: Measurement) -> Sequence[Figure]:
 
 
 async def _awaited(measurement: Measurement, folder: Path) -> Sequence[Figure]:
+    gc.collect()
+    gc.freeze()  # as the agent does when it is ready
     return await measurement.run(folder)
 
 
