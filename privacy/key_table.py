@@ -7,7 +7,7 @@ import hashlib
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -37,6 +37,9 @@ class KeyEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def __repr__(self) -> str:
         return f"KeyEntry({self.kind}/{self.id.hex()})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("kind", self.kind), ("id", self.id.hex())]
 
 
 class KeyLine(msgspec.Struct, frozen=True, array_like=True, tag="key"):

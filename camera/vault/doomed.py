@@ -18,7 +18,7 @@ _WAYS: Final = ("assigned", "tagged", "claimed")
 
 
 class Doomed:
-    """Walked once; then it knows what was found, and whether what was said of it goes too.
+    """`whole`, then `parts`, once each; then it knows what was found, and whether what was said of it goes too.
 
     Raises (all methods):
         StoreBroken: the medium refused.
@@ -35,23 +35,21 @@ class Doomed:
         self._marked: dict[bytes, Sequence[bytes] | None] = {}
         """By segment id, the record ids (None: of all) where nothing in the file will say that these were meant: the
         tags and claims die with them. From what was meant, and not from what the erasure says that it took."""
-        self._others: Sequence[Segment] = ()
 
-    def whole(self, segments: Sequence[Segment]) -> list[bytes]:
-        """The ids of those of `segments` that die as a whole, as their rows tell, without a look at a picture."""
-        dying = list(self._vacant(segments))
-        self._others = segments
+    def whole(self, segments: Sequence[Segment]) -> tuple[list[bytes], Sequence[Segment]]:
+        """The ids of those of `segments` that die as a whole, as their rows tell; and the others, for `parts`."""
+        dying, others = list(self._vacant(segments)), segments
         if not self._survey.holding:
-            whole, self._others = Reach(self._scope, self._before, self._survey.tags).parted(segments)
+            whole, others = Reach(self._scope, self._before, self._survey.tags).parted(segments)
             self._found += sum(segment.count for segment in whole)
             dying += [segment.entry.id for segment in whole if segment.count]
         if self._scope.subjects:
             self._marked.update(dict.fromkeys(dying))
-        return dying
+        return dying, others
 
-    def parts(self) -> Iterator[Found]:
-        """What dies of the others; to be asked for after `whole`."""
-        for one in self._survey.find(self._scope, self._before, self._others):
+    def parts(self, segments: Sequence[Segment]) -> Iterator[Found]:
+        """What dies of `segments`, one after the other."""
+        for one in self._survey.find(self._scope, self._before, segments):
             bits = self._left_by_holds(one)
             self._found += one.bits.bit_count()
             if self._scope.subjects:

@@ -86,7 +86,9 @@ class Erasing:
                 return None  # its page is damaged or gone: no picture of it opens any more
             # All `ids`, also should there be more than were counted: what nobody meant survives.
             living = positions.every(len(ids)) & ~bits
-            moment = _begin(info) if bits & 1 else info.moment
+            if not living:
+                return None
+            moment = _moment(pictures, info, living) if bits & 1 else info.moment
             page = pictures.survivors(b"".join(positions.chosen(living, ids)))
         return _Survivors(segment, info, page, moment, positions.chosen(bits, ids))
 
@@ -110,11 +112,14 @@ class Erasing:
             change.inform(part.segment.id, info.to_bytes())
 
 
-def _begin(info: SegmentInfo) -> Moment:
-    """Of the segment's hour, or what stands for it: of a picture that dies, the time must not stay either.
+def _moment(pictures: Pictures, info: SegmentInfo, living: int) -> Moment:
+    """When the first of the `living` was captured: of a picture that dies, the time must not stay either.
 
-    Asking the first that lives instead takes opening its file, a tenth of an erasure of a person. This makes it no
-    older than its segment may be long, which is how early a picture goes anyway.
+    Where no picture was looked at, when the hour of the segment began, or what stands for it: opening a file for each
+    would be a tenth of the erasure of a person. That makes them no older than a segment is long, which is how early a
+    picture goes anyway. Likewise where that one is damaged: so none lives too long.
     """
     begin = info.until - span_of(info.limit)
-    return info.moment.later(min(begin - info.moment.wall, timedelta()))
+    if pictures.opened and (metadata := pictures.metadata(next(positions.members(living)))):
+        begin = metadata.at + timedelta(seconds=info.behind)
+    return info.moment.later(begin - info.moment.wall)

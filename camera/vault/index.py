@@ -29,18 +29,25 @@ R = TypeVar("R")
 
 VERSION: Final = 2
 _COLUMNS: Final = "id BLOB PRIMARY KEY, bytes INTEGER, ids BLOB, ids_crc INTEGER, crc INTEGER, places BLOB"
-"""The places last: SQLite does not read what lies behind the columns that are asked for."""
+"""Ids and places apart, each with its check: whoever asks for ids copies, checks and takes apart no more."""
 _TABLE: Final = f"CREATE TABLE segments({_COLUMNS})"
 _NEW: Final = f"BEGIN; {_TABLE}; PRAGMA user_version = {VERSION}; COMMIT"
 _PAGE_BYTES: Final = 16_384
-"""An hour's ids lie in one page of that size."""
+"""An hour's row lies in one page of that size, and not in a chain of smaller ones: a quarter less time to look up."""
 _SETTINGS: Final = (
     f"PRAGMA page_size = {_PAGE_BYTES}; PRAGMA synchronous = OFF; PRAGMA journal_mode = DELETE; "
     "PRAGMA temp_store = MEMORY"
 )
 _PLACE: Final = struct.Struct(">Q3I")
-_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
-"""What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
+_UNUSABLE: Final = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_SCHEMA,
+    sqlite3.SQLITE_READONLY,
+}
+"""What SQLite says of a file that is no database, or not ours, or damaged; read-only also where its head says that a
+later SQLite wrote it, and a medium that is read-only will not let it be removed either. All else is the medium's."""
 _PRIMARY: Final = 0xFF
 """The bits of an extended result code that hold the primary one."""
 
@@ -186,7 +193,9 @@ class Index:
     def _checked(self, columns: tuple[Any, ...]) -> _Row | None:
         """A row, if it is sound: id, bytes, ids, their CRC, and perhaps the CRC of all, and the places."""
         segment_id, size, ids, ids_crc, *rest = columns
-        if isinstance(size, int) and size >= 0 and isinstance(ids, bytes) and not len(ids) % ID_BYTES:
+        # Where a key is damaged, SQLite may find the row and still return another key.
+        sound = isinstance(segment_id, bytes) and isinstance(size, int) and isinstance(ids, bytes)
+        if sound and size >= 0 and not len(ids) % ID_BYTES:
             row = _Row(segment_id, size, _split(len(ids) // ID_BYTES).unpack(ids))
             if ids_crc == _ids_crc(segment_id, size, ids) and (not rest or _take_places(row, ids_crc, *rest)):
                 return row
@@ -214,7 +223,7 @@ class Index:
             return call()
         except sqlite3.DatabaseError as error:
             code = error.sqlite_errorcode
-            if code & _PRIMARY not in _UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
+            if code & _PRIMARY not in _UNUSABLE:
                 raise _refused(error.sqlite_errorname) from error
         except UnicodeDecodeError:  # what SQLite says quotes the damage, which is no text
             pass
@@ -282,8 +291,10 @@ def _take_places(row: _Row, ids_crc: int, crc: object, places: object) -> bool:
     """Whether they are sound; then `row` has them."""
     if not isinstance(places, bytes) or len(places) != len(row.ids) * _PLACE.size:
         return False
+    if zlib.crc32(places, ids_crc) != crc:
+        return False
     row.places = places
-    return zlib.crc32(places, ids_crc) == crc
+    return True
 
 
 def _refused(why: str | None) -> StoreBroken:

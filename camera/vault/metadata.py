@@ -34,7 +34,7 @@ class SegmentInfo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     subjects: tuple[str, ...]
     """To whom the camera was assigned, in order."""
     moment: Moment
-    """When its first picture was captured."""
+    """None of its living pictures was captured before: when the first was, or when its hour began."""
     until: datetime
     """All of its pictures were captured before this."""
     page: PagePlace | None = None

@@ -6,7 +6,7 @@ import os
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -30,6 +30,9 @@ class Page(msgspec.Struct, frozen=True, gc=False):
 
     def __repr__(self) -> str:
         return f"Page({len(self)} pictures)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [("pictures", len(self))]
 
     def __len__(self) -> int:
         return len(self.ids) // ID_BYTES

@@ -30,6 +30,8 @@ class Pictures:
         self._records: Sequence[Placed | None] | None = None
         self._keys: PictureKeys | Page | None = None
         self._reader: SegmentReader | None = None
+        self._missing = False
+        """Whether its file was asked for, and is not there, or another's."""
 
     def __enter__(self) -> Self:
         return self
@@ -84,17 +86,26 @@ class Pictures:
     def part(self, position: int, part: Part) -> bytes | None:
         """One part, opened."""
         placed = self._placed(position)
-        if placed is None:
+        if placed is None or self._missing:
             return None
         if self._keys is None:
             self._keys = self._catalogue.keys(self.segment)
         try:
             if self._reader is None:
                 self._reader = self._catalogue.reader(self.segment)
-            key = self._keys.of(placed.id)
+        except SealBroken:
+            self._missing = True
+            return None
+        key = self._keys.of(placed.id)
+        try:
             return self._reader.part(key, placed, part) if key else None
         except SealBroken:
             return None
+
+    @property
+    def opened(self) -> bool:
+        """Whether its file is open, since somebody looked at a picture."""
+        return self._reader is not None
 
     def survivors(self, ids: bytes) -> Page:
         """A page for the record ids that are joined in `ids`, all of which have picture keys now."""

@@ -86,8 +86,8 @@ class Reach:
             return bool(bits)
         if not self.subjects or not self.subjects.isdisjoint(segment.info.subjects):
             return True
-        tagged = not self.subjects.isdisjoint(self._tags.persons(segment.id))
-        return tagged or any(claim.person in self.subjects for claim in self._tags.claims(segment.info.camera))
+        claims = self._tags.claims(segment.info.camera)
+        return self.is_tagged(segment) or any(claim.person in self.subjects for claim in claims)
 
     def of(self, pictures: Pictures) -> Meant:
         """Which of `pictures` are meant."""
@@ -124,6 +124,10 @@ class Reach:
     @property
     def bounds(self) -> tuple[datetime | None, datetime | None]:
         return self._start, self._end
+
+    def is_tagged(self, segment: Segment) -> bool:
+        """Whether one of the subjects was tagged on any picture of `segment`."""
+        return not self.subjects.isdisjoint(self._tags.persons(segment.entry.id))
 
     def tagged(self, pictures: Pictures) -> int:
         """Those of `pictures` on which one of the subjects was tagged."""

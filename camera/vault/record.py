@@ -17,7 +17,7 @@ _CHECK: Final = struct.Struct(">I")
 HEADER_BYTES: Final = _HEADER.size + _CHECK.size
 _ROW: Final = struct.Struct(">16sQ3I")
 ROW_BYTES: Final = _ROW.size
-"""Of what a footer and the index say of one record: id, offset, three lengths."""
+"""Of what a footer says of one record: id, offset, three lengths."""
 _NUMBERS: Final = [bytes((number,)) for number in range(256)]
 
 
@@ -66,7 +66,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False):
 
 
 def to_rows(placed: Iterable[Placed]) -> bytes:
-    """A row for each of these, as it stands in a footer and in the index."""
+    """A row for each of these, as it stands in a footer."""
     return b"".join([_ROW.pack(record.id, record.offset, *record.lengths) for record in placed])
 
 

@@ -69,7 +69,7 @@ class Kept:
     camera: str | None
     """None: nobody can say."""
     age: Age | None
-    """Of its first picture; None: nobody can say anything."""
+    """Of its first picture, or more by less than its length; None: nobody can say anything."""
     pictures: int
     """How many no hold keeps."""
     limit: timedelta = LIMIT

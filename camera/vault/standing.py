@@ -14,7 +14,7 @@ class Standing:
 
     count: int
     oldest: datetime | None
-    """When the first picture of the oldest segment was captured, as far as anybody can tell."""
+    """None was captured before, as far as anybody can tell: by this they go."""
     due: datetime | None
     """When the first of them has to be gone: by the clock, or by the time powered on where that says more."""
     held: int

@@ -30,7 +30,7 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
     segment: Segment
     bits: int
-    """Positions; none, where it dies as a whole and no picture of it is known."""
+    """Positions."""
     by: tuple[int, int, int] = (0, 0, 0)
     """Where the scope names subjects: how many are assigned to them, tagged with them, claimed by them."""
     pictures: Pictures | None = None
@@ -73,7 +73,8 @@ class Survey:
         """`reach.each`, where it is about persons: the ids of some dozens of segments are looked up together."""
         each = reach.each(segments)
         while some := list(islice(each, AT_ONCE)):
-            self.catalogue.read_ahead([segment for segment, bits in some if bits is None])
+            # Without a tag nobody asks for the ids.
+            self.catalogue.read_ahead([one for one, bits in some if bits is None and reach.is_tagged(one)])
             yield from some
 
     def vacant(

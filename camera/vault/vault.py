@@ -160,8 +160,8 @@ class Vault:
         self._catalogue.look_again()
         doomed = Doomed(self._survey, scope, before)
         with self._ring.change() as change:
-            whole = doomed.whole(self._catalogue.within(change))
-            self._erasing.stage(change, whole, doomed.parts(), doomed.statement_dies)
+            whole, others = doomed.whole(self._catalogue.within(change))
+            self._erasing.stage(change, whole, doomed.parts(others), doomed.statement_dies)
         return doomed.erasure()
 
     def scan(self, scope: Scope, before: datetime, marks: Sequence[bytes] = ()) -> Iterator[int]:
@@ -201,6 +201,8 @@ class Vault:
 
     def redate(self) -> None:
         """The time has become known (`TimeKeeper.tick` says when): correct what this boot stored before."""
+        # What comes is dated by the right clock, and so needs segments of its own, whatever becomes of this change.
+        self._writing.retire(self._catalogue.living())
         with self._ring.change() as change:
             for segment in self._catalogue.within(change):
                 if corrected := self._survey.corrected(segment):

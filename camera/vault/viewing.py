@@ -37,7 +37,7 @@ class Span:
 
     count: int
     oldest: datetime
-    """When the first picture of its oldest segment was captured: by this they go."""
+    """None was captured before: by this they go."""
     newest: datetime
     due: datetime
     """When the first goes, by the limits that they were stored under."""

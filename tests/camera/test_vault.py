@@ -361,3 +361,37 @@ def test_nothing_is_said_in_the_log(box: Any, caplog: pytest.LogCaptureFixture) 
     box.vault.erase(Scope(end=NOON + 30 * MINUTE), FUTURE)
     box.restart()
     assert not caplog.records
+
+
+def test_what_comes_after_a_correction_of_a_known_time_is_dated_by_that(box: Any) -> None:
+    """Somebody says what time it is, though it was known: what is stored then is not dated anew with the rest."""
+    box.clock.pass_by(minutes=5)
+    box.keep()
+    box.learn_the_time(box.clock.wall + timedelta(minutes=20))
+    box.vault.redate()
+    box.clock.pass_by(minutes=1)
+    captured_at = box.time.now()
+    late = box.keep()
+    assert {item.at for item in box.vault.find(ALL, FUTURE) if item.id == late} == {captured_at}
+    box.clock.pass_by(minutes=1)
+    assert box.vault.erase(ALL, box.time.now()).erased == 2
+    assert box.ids() == set()
+
+
+def test_that_holds_also_where_the_correction_could_not_be_written(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    box.clock.pass_by(minutes=5)
+    box.keep()
+    box.learn_the_time(box.clock.wall + timedelta(minutes=20))
+    with monkeypatch.context() as patch:
+        patch.setattr(box.ring._files, "overwrite", refused)
+        with pytest.raises(StoreBroken):
+            box.vault.redate()
+    box.clock.pass_by(minutes=1)
+    captured_at = box.time.now()
+    late = box.keep()
+    box.vault.redate()
+    assert {item.at for item in box.vault.find(ALL, FUTURE) if item.id == late} == {captured_at}
+
+
+def refused(*_: object) -> None:
+    raise StoreBroken("the medium is read-only")

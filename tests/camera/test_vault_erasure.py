@@ -80,6 +80,55 @@ def test_the_time_of_a_picture_that_died_is_not_kept_and_no_file_is_opened_for_i
     assert [gone.pictures for gone in box.vault.expire()] == [1], "no earlier than by the length of its segment"
 
 
+def test_where_the_times_were_looked_at_the_rest_is_as_old_as_its_first(box: Any) -> None:
+    box.keep()
+    box.clock.pass_by(minutes=13)
+    rest = box.clock.now()
+    box.keep()
+    assert erase(box, end=rest).erased == 1
+    assert box.vault.spans()["front"].oldest == rest
+    box.clock.pass_by(days=7, hours=-1, seconds=-1)
+    assert box.vault.expire() == []
+    box.clock.pass_by(seconds=1)
+    assert [gone.pictures for gone in box.vault.expire()] == [1]
+
+
+def test_where_the_first_of_the_rest_is_damaged_it_is_as_old_as_it_may_be(box: Any) -> None:
+    box.clock.pass_by(minutes=5)
+    box.vault.tag("kari", [box.keep()])
+    box.clock.pass_by(minutes=10)
+    damaged = box.keep()
+    box.clock.pass_by(minutes=10)
+    box.keep()
+    box.vault.flush()
+    box.spoil(damaged)
+    assert erase(box, subjects=("kari",), start=NOON + 5 * MINUTE, end=NOON + 6 * MINUTE).erased == 1
+    assert box.vault.spans()["front"].oldest == NOON
+
+
+def test_where_fewer_are_there_than_were_counted_nobody_survives(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = box.keep_hours(1, each=2)
+    first = [bytes.fromhex(ids[0])[16:]]
+    monkeypatch.setattr(box.vault._catalogue, "ids", lambda _segment: first)
+    assert erase(box, end=NOON + MINUTE).erased == 1
+    monkeypatch.undo()
+    assert box.ids() == set()
+    assert box.scanned() == 0
+
+
+def test_a_file_that_is_missing_is_asked_for_once(box: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = box.keep_hours(1)
+    box.vault.flush()
+    box.file(ids[0]).rename(box.state / "away")
+    asked: list[object] = []
+    reader = type(box.vault._catalogue).reader
+    monkeypatch.setattr(
+        type(box.vault._catalogue), "reader", lambda self, segment: asked.append(segment) or reader(self, segment)
+    )
+    assert box.vault.newest("front", 10) == []
+    assert len(asked) == 1
+
+
 def test_one_of_many_is_another_page_and_the_old_one_dies(box: Any) -> None:
     ids = box.keep_hours(1)
     for step, gone in enumerate(ids[:-1]):

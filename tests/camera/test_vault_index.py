@@ -172,6 +172,27 @@ def test_ids_that_end_within_one_are_not_believed(path: Path, index: Index) -> N
     assert index.record_ids(ONE) is None
 
 
+@pytest.mark.parametrize("key", [None, 7, 7.0, "text"])
+def test_a_key_that_is_damaged_is_not_believed(index: Index, monkeypatch: pytest.MonkeyPatch, key: object) -> None:
+    """SQLite finds the row by its own index of keys, and returns what stands in the table."""
+    row = (key, 10, bytes(16), 0)
+    monkeypatch.setattr(index, "_rows", lambda _query, _values: [row])
+    assert index.record_ids(ONE) is None
+
+
+def test_an_index_that_a_later_sqlite_wrote_is_made_anew(path: Path, index: Index) -> None:
+    index.put(ONE, 10, placed(1))
+    index.close()
+    data = bytearray(path.read_bytes())
+    data[18] = 3  # "file format write version": read-only for this one
+    path.write_bytes(data)
+    again = Index(path)
+    again.put(TWO, 10, placed(1))  # finds it out
+    assert again.ids() == []
+    again.put(TWO, 10, placed(1))
+    assert Index(path).ids() == [TWO]
+
+
 def test_what_was_looked_up_ahead_is_as_what_is_asked_for(index: Index) -> None:
     def known() -> list[list[bytes] | None]:
         rows = [index.record_ids(segment_id) for segment_id in (ONE, TWO, THREE)]

@@ -162,3 +162,9 @@ def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
 def test_no_key_is_shown() -> None:
     assert keys(1, 65)[0].hex() not in repr(page(65, 1))
     assert str(keys(1, 65)[0]) not in repr(page(65, 1))
+
+
+def test_no_way_to_print_a_page_shows_a_key() -> None:
+    page = survivors(1, 3)
+    assert repr(page) == "Page(3 pictures)"
+    assert page.__rich_repr__() == [("pictures", 3)]
