@@ -16,7 +16,8 @@ from camera.vault.metadata import KIND, PagePlace, SegmentInfo
 from camera.vault.page import Page, read_page
 from camera.vault.picture_keys import PictureKeys
 from camera.vault.record import Placed
-from camera.vault.segment import SegmentReader, SegmentWriter, by_footer, whole_end
+from camera.vault.segment import SegmentReader, by_footer, whole_end
+from camera.vault.segment_writer import SegmentWriter
 from privacy.errors import SealBroken
 from privacy.keyring import Change, KeyEntry, KeyRing
 

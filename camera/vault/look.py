@@ -16,8 +16,7 @@ from camera.vault.index import VERSION
 from camera.vault.metadata import KIND, SegmentInfo
 from camera.vault.page import Page, read_page
 from camera.vault.picture_keys import PictureKeys
-from camera.vault.record import Part, Placed
-from camera.vault.segment import SegmentReader
+from camera.vault.segment import SegmentReader, opens
 from privacy.errors import SealBroken, StoreBroken
 from privacy.key_look import KeyLook
 from privacy.key_table import KeyEntry
@@ -129,7 +128,7 @@ def _segment(  # noqa: PLR0913 - one segment, and all that says how to read it
             _headless(root / "segments" / entry.id.hex())
             or gaps
             or missing
-            or (thorough and not all(_opens(reader, *one) for one in mine))
+            or (thorough and not all(opens(reader, *one) for one in mine))
         ):
             look.damaged += 1
 
@@ -141,15 +140,6 @@ def _headless(path: Path) -> bool:
         return not head_checks(read_at(handle, HEAD_BYTES, 0))
     finally:
         os.close(handle)
-
-
-def _opens(reader: SegmentReader, key: bytes, record: Placed) -> bool:
-    try:
-        for part in Part:
-            reader.part(key, record, part)
-    except SealBroken:
-        return False
-    return True
 
 
 def _listed(folder: Path) -> "list[os.DirEntry[str]]":

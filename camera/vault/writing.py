@@ -13,7 +13,7 @@ from camera.vault.file import HEAD_BYTES
 from camera.vault.metadata import ID_BYTES, KIND, PictureMetadata, SegmentInfo
 from camera.vault.picture_keys import PictureKeys
 from camera.vault.retention import Limits
-from camera.vault.segment import SegmentWriter
+from camera.vault.segment_writer import SegmentWriter
 from privacy.errors import StoreBroken
 from privacy.moment import Moment
 from privacy.seal import RandomBytes

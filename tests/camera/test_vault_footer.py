@@ -9,7 +9,9 @@ import pytest
 
 from camera.vault.file import HEAD_BYTES
 from camera.vault.footer import pack_footer
-from camera.vault.segment import Part, Placed, SegmentReader, SegmentWriter, by_footer, whole_end
+from camera.vault.record import Part, Placed
+from camera.vault.segment import SegmentReader, by_footer, whole_end
+from camera.vault.segment_writer import SegmentWriter
 from privacy.errors import StoreBroken
 from tests.camera.test_vault_segment import GCM, SEGMENT, Medium, fill, key_of, make, opened, rid, written
 

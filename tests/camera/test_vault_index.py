@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camera.vault.index import Index
-from camera.vault.segment import Placed
+from camera.vault.record import Placed
 from privacy.errors import StoreBroken
 
 ONE, TWO, THREE = (bytes([number]) * 16 for number in (1, 2, 3))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from camera.vault.file import pack_head
-from camera.vault.segment import SegmentWriter
+from camera.vault.segment_writer import SegmentWriter
 from camera.vault.survey import Survey
 from privacy.errors import StoreBroken
 from privacy.key_table import KeyEntry

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from camera.vault.file import HEAD_BYTES
-from camera.vault.record import HEADER_BYTES
-from camera.vault.segment import Part, Placed, SegmentReader, SegmentWriter, by_footer, whole_end
+from camera.vault.record import HEADER_BYTES, Part, Placed
+from camera.vault.segment import SegmentReader, by_footer, whole_end
+from camera.vault.segment_writer import SegmentWriter
 from privacy.errors import SealBroken, StoreBroken
 from privacy.seal import Cipher, OnceSeal
 
