@@ -13,6 +13,7 @@ from agent.inventory import inventory, of_journal, of_store, of_vault
 from agent.known import unknown_names, where_to_look
 from agent.local_orders import LocalIssuer
 from agent.neighbourhood import Neighbourhood
+from agent.people.desk import PeopleDesk
 from agent.recorder import Recorder
 from agent.timewatch import TimeWatch
 from agent.uplink import Uplink
@@ -54,6 +55,7 @@ class House:
     time: TimeWatch
     hold_desk: HoldDesk
     book: Holds
+    people_desk: PeopleDesk
     vault: Vault
     stores: Sequence[Store]
     policies: Mapping[RecordClass, Policy]
@@ -133,16 +135,24 @@ class House:
 
     async def hold(self, body: contract.HoldBody, actor: str) -> contract.HoldView:
         if unknown := await self._unknown(body.scope):
-            places = [f"see `{place}`" for name in unknown if (place := where_to_look(name))]
-            raise Refused(
-                "nothing_kept",
-                f"nothing is kept of {', '.join(unknown)}",
-                hint=", ".join(dict.fromkeys(places)) or "is the name right?",
-            )
+            places = dict.fromkeys(f"see `{where_to_look(name)}`" for name in unknown)
+            raise Refused("nothing_kept", f"nothing is kept of {', '.join(unknown)}", hint=", ".join(places))
         return await self.hold_desk.place(body, actor)
 
     async def release(self, hold: str, actor: str) -> contract.HoldView:
         return await self.hold_desk.release(hold, actor)
+
+    async def people(self) -> tuple[contract.PersonView, ...]:
+        return await self.people_desk.all()
+
+    async def add_person(self, body: contract.PersonBody, actor: str) -> contract.PersonView:
+        return await self.people_desk.add(body, actor)
+
+    async def change_person(self, person: str, body: contract.PersonChange, actor: str) -> contract.PersonView:
+        return await self.people_desk.change(person, body, actor)
+
+    async def remove_person(self, person: str, actor: str) -> None:
+        await self.people_desk.remove(person, actor)
 
     async def confirm_time(self, body: contract.TimeBody, actor: str) -> contract.TimeView:
         del actor  # as with `picture`

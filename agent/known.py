@@ -9,8 +9,12 @@ from privacy.store import Store
 
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
 
-LISTED_BY: Final = {"camera": "portvakt cameras list", "device": "portvakt devices list"}
-"""Which verb shows the names of a kind; those of people stand in no list."""
+LISTED_BY: Final = {
+    "camera": "portvakt cameras list",
+    "device": "portvakt devices list",
+    "person": "portvakt people list",
+}
+"""Which verb shows the names of a kind."""
 
 
 def unknown_names(
@@ -29,8 +33,8 @@ def unknown_names(
 
 
 def where_to_look(unknown: str) -> str:
-    """The verb that lists what one of `unknown_names` may be meant to be; empty where none does."""
-    return LISTED_BY.get(unknown.partition(" ")[0], "")
+    """The verb that lists what one of `unknown_names` may be meant to be."""
+    return LISTED_BY[unknown.partition(" ")[0]]
 
 
 def _named(scope: Scope) -> Iterator[tuple[str, str, Scope]]:

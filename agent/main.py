@@ -29,6 +29,7 @@ from agent.journal_expiry import keep_limit, limit_of
 from agent.local_orders import LocalIssuer
 from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
+from agent.people.desk import PeopleDesk
 from agent.recorder import Recorder
 from agent.storage import Storage, open_storage
 from agent.supervisor import STEADY_SECONDS, Bug, Service, Supervisor
@@ -311,6 +312,13 @@ class _Agent:
             time=self._time,
             hold_desk=self._holds,
             book=self._storage.holds,
+            people_desk=PeopleDesk(
+                register=self._storage.people,
+                disk=self._disk,
+                clock=self._clock,
+                random_bytes=self._storage.keys.random_bytes,
+                record=self._record,
+            ),
             vault=self._storage.vault,
             stores=self._storage.stores,
             policies=self._storage.policies,

@@ -44,6 +44,7 @@ class DeviceRegister(SealedStore):
 
     name = "device_register"
     record_class = RecordClass.DEVICE
+    named = "device"
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ state/vault/              pictures; tags/: who is on them, by people's word
 state/operation-log/      sealed logs, an hour each
 state/spool/              redacted lines that wait for upload
 state/devices/            adopted devices
+state/people/             who lives and works here
 state/holds/              what is kept past its limit, and why
 state/lock                held while an agent works on all this
 """
@@ -26,6 +27,7 @@ import msgspec
 from agent.config.model import Config
 from agent.config.model import Keys as KeysConfig
 from agent.errors import ConfigInvalid
+from agent.people.register import PersonRegister
 from agent.register import DeviceRegister
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
@@ -55,7 +57,7 @@ from privacy.timekeeping import Moment, TimeKeeper, Witness
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
-FOLDERS = ("keys", "vault", "tags", "operation-log", "spool", "devices", "holds")
+FOLDERS = ("keys", "vault", "tags", "operation-log", "spool", "devices", "people", "holds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ class Storage:
     operation_log: OperationLog
     spool: Spool
     register: DeviceRegister
+    people: PersonRegister
     holds: Holds
     day_keys: DayKeys
     policies: Mapping[RecordClass, Policy]
@@ -84,7 +87,7 @@ class Storage:
     @property
     def stores(self) -> tuple[Store, ...]:
         """Every store: what is not here gets no personal data."""
-        return (self.vault, self.operation_log, self.spool, self.register, self.holds)
+        return (self.vault, self.operation_log, self.spool, self.register, self.people, self.holds)
 
     def date_anew(self) -> None:
         """The time has become known: what this boot stored before can be dated. On the `Disk` thread."""
@@ -93,6 +96,7 @@ class Storage:
             self.operation_log.redate(self.time.redated)
             self.spool.redate(self.time.redated)
             self.register.redate(self.time.redated)
+            self.people.redate(self.time.redated)
             self.holds.redate(self.time.redated)
 
 
@@ -171,6 +175,7 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
         operation_log=operation_log,
         spool=spool,
         register=DeviceRegister(state / "devices", ring, time.moment, barrier, holds=holds.held),
+        people=PersonRegister(state / "people", ring, time.moment, barrier, holds=holds.held),
         holds=holds,
         day_keys=day_keys,
         policies=rules,
@@ -249,7 +254,7 @@ def _begin(time: TimeKeeper, clock: MachineClock) -> None:
 
 
 def _pictured(ring: KeyRing) -> Iterator[Moment]:
-    """When the first picture of each segment was captured; the vault itself needs to know the time first."""
+    """Before what time no picture of each segment was captured; the vault itself needs to know the time first."""
     for entry in ring.entries(SEGMENTS).values():
         if info := SegmentInfo.from_bytes(entry.info):
             yield info.moment

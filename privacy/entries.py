@@ -211,6 +211,28 @@ class TimeClaimed(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class PersonAdded(Entry):
+    subject: PersonId
+    role: Kept
+    """From the closed list."""
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class PersonChanged(Entry):
+    subject: PersonId
+    role: Kept
+    """The one they have now."""
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRemoved(Entry):
+    subject: PersonId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlaced(Entry):
     hold: Kept
     """A UUIDv7, which names nobody."""

@@ -19,7 +19,7 @@ UNFINISHED = ".new"
 """What a file's name ends in while it is not yet whole."""
 OURS = re.compile(
     r"root\.key(\.check)?|(receipt|receipt-public|local-issuer)\.jwk|journal|keys/table\.[ab]"
-    r"|(operation-log|spool|devices|tags|holds)/[0-9a-f]{32}\.log|spool/state"
+    r"|(operation-log|spool|devices|people|tags|holds)/[0-9a-f]{32}\.log|spool/state"
 )
 """The files of a state directory that `write_new` writes, as `privacy/FORMAT.md` lists them."""
 

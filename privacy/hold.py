@@ -36,6 +36,8 @@ class Role(StrEnum):
     INSTALLER = "installer"
     SUPPORT = "support"
     RESPONDER = "responder"
+    WEARER = "wearer"
+    """Of a personal alarm."""
 
 
 class Actor(msgspec.Struct, frozen=True):

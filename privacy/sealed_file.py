@@ -1,10 +1,11 @@
 """One file of a `SealedFolder`: a sealed log under the key of its entry in the ring, and whom its records concern."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -13,7 +14,9 @@ from privacy.errors import StoreBroken
 from privacy.keyring import KeyEntry, KeyRing
 from privacy.moment import Moment, Utc
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_log import FILE_BYTES, SealedLog, begins_log
+from privacy.sealed_log import FILE_BYTES, NotALog, SealedLog, read_log
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -47,6 +50,9 @@ def parsed(decode: Callable[[bytes], T], payload: bytes) -> T | None:
         return None
 
 
+Named = Literal["device", "subject"] | None
+"""What the name of a file is the id of."""
+
 Record = tuple[int, Item, bytes]
 """Its sequence, what it says of itself, its payload."""
 
@@ -61,6 +67,8 @@ class Kind:
     describe: Describe
     redates: bool
     """Whether `SealedFolder.redate` is called when the time becomes known: the times of records are right only then."""
+    named: Named = None
+    """Where each file is about one device, or one person, and named after them: so is what cannot be read in it."""
 
     def item(self, identity: str, payload: bytes, info: "Info") -> Item:
         """What is known of a record of the file of `info`."""
@@ -69,7 +77,9 @@ class Kind:
     def dated(self, identity: str, concerns: Concerns | None, info: "Info") -> Item:
         """The same, where it was read whom it concerns."""
         if concerns is None:
-            return Item(identity, self.record_class, None)
+            device = info.name if self.named == "device" else None
+            subjects = frozenset({info.name} if self.named == "subject" else ())
+            return Item(identity, self.record_class, None, device=device, subjects=subjects)
         item = concerns.item(identity, self.record_class)
         return replace(item, at=info.right(concerns.at)) if self.redates else item
 
@@ -129,7 +139,7 @@ class SealedFile:
     """Opened when it is first needed.
 
     Where the file is missing, the power went between its key and itself, or somebody took it away: it is a log without
-    records, and only `open` makes it.
+    records, and only `append` makes it. So is what is somebody else's, which is left alone; that is said once.
     """
 
     def __init__(self, path: Path, ring: KeyRing, entry: KeyEntry, kind: Kind) -> None:
@@ -140,65 +150,55 @@ class SealedFile:
         self._ring = ring
         self._kind = kind
         self._log: SealedLog | None = None
+        self._head = b""
+        """What the file began with when `_log` was opened. Where it begins with something else now, it is another."""
+        self._told = False
         self._count = 0
         self._oldest: datetime | None = None
         self._newest: datetime | None = None
 
     @property
     def missing(self) -> bool:
-        """Whether no file lies there."""
-        return self._head() is None
+        """Whether nothing lies there."""
+        return self._begins() is None
 
     @property
-    def ours(self) -> bool:
-        """Whether a log of this program lies there."""
-        return begins_log(self._head() or b"")
+    def takes(self) -> bool:
+        """Whether a log lies there that records can be added to: what is in it is under its own key."""
+        there = self._there()
+        return there is not None and not there.shut
 
     @property
     def size(self) -> int:
-        """Bytes on disk, as they were when this run last wrote or read it."""
-        return 0 if self._log is None and self.missing else self.open().size
+        """Bytes on disk, as they were when this run last wrote or read it; 0 of what is not ours."""
+        known = self._log or self._there()
+        return known.size if known else 0
 
     @property
     def first_free(self) -> int:
         """The sequence that the next record takes."""
-        return 0 if self._log is None and self.missing else self.open().first_free
-
-    def open(self) -> SealedLog:
-        """The log; read when it is first asked for, and made where it is missing."""
-        if self._log is None:
-            opened = SealedLog(self.path, self._ring.seal(self.entry), self._kind.name.encode())
-            for _, payload in opened.replay():
-                self._see(self._item(payload).at)
-            self._log = opened
-        return self._log
+        known = self._log or self._there()
+        return known.first_free if known else 0
 
     def state(self) -> tuple[int, datetime | None]:
         """How many records open, and when the oldest of those was written that can be dated."""
-        if self.missing:
-            return 0, None
-        self.open()
-        return self._count, self._oldest
+        return (self._count, self._oldest) if self._there() else (0, None)
 
     def append(self, records: Sequence[tuple[Concerns, bytes]]) -> int:
-        """As `SealedLog.append`."""
-        first = self.open().append([payload for _, payload in records])
+        """As `SealedLog.append`, which see; the file is made where it is missing."""
+        first = self._opened(self._begins()).append([payload for _, payload in records])
         for concerns, _ in records:
             self._see(self._kind.dated("", concerns, self.info).at)
         return first
 
     def records(self) -> Iterator[Record]:
         """Every record that opens, with its sequence."""
-        for sequence, payload in () if self.missing else self.open().replay():
+        there = self._there()
+        for sequence, payload in there.replay() if there else ():
             yield sequence, self._item(payload, sequence), payload
 
     def count_reached(self, scope: Scope, before: datetime) -> int:
-        """How many records an order for `scope` reaches; reads them only where some may be reached, and others not.
-
-        None of what is somebody else's: that stops no order.
-        """
-        if not self.ours:
-            return 0
+        """How many records an order for `scope` reaches; reads them only where some may be reached, and others not."""
         count, _ = self.state()
         ends = (Item("", self._kind.record_class, at) for at in (self._oldest, self._newest))
         if all(reached(scope, before, end) for end in ends) and not (scope.cameras or scope.devices or scope.subjects):
@@ -228,17 +228,40 @@ class SealedFile:
             moment = msgspec.structs.replace(begun, wall=wall, no_earlier=wall)
         return msgspec.structs.replace(self.info, moment=moment)
 
-    def _head(self) -> bytes | None:
-        """The first bytes of the file; None where it is missing."""
+    def _begins(self) -> bytes | None:
+        """The first bytes of the file, none of what is no file; None where it is missing."""
         try:
-            with self.path.open("rb") as file:
-                return file.read(FILE_BYTES)
-        except FileNotFoundError:
+            return read_log(self.path, FILE_BYTES)
+        except NotALog:
+            return b""
+
+    def _there(self) -> SealedLog | None:
+        """The log; None where it is missing, or something else lies there."""
+        head = self._begins()
+        if head is None:
             return None
-        except OSError as error:
-            raise StoreBroken(
-                f"cannot read {self.path.name}: {error.strerror}", hint="see `portvakt doctor`"
-            ) from error
+        try:
+            return self._opened(head)
+        except NotALog:
+            if not self._told:
+                self._told = True
+                log.warning(
+                    "%s is not ours, or damaged from end to end: it counts as missing and is left alone "
+                    "(bring the right one back before the next erasure, or move this one away)",
+                    self.path,
+                )
+            return None
+
+    def _opened(self, head: bytes | None) -> SealedLog:
+        """The log that begins with `head`; read when it is first asked for, and made where it is missing (None)."""
+        if self._log is None or head not in {None, self._head}:
+            self._log = None
+            opened = SealedLog(self.path, self._ring.seal(self.entry), self._kind.name.encode())
+            self._count, self._oldest, self._newest = 0, None, None
+            for _, payload in opened.replay():
+                self._see(self._item(payload).at)
+            self._log, self._head = opened, head or self._begins() or b""
+        return self._log
 
     def _item(self, payload: bytes, sequence: int = 0) -> Item:
         return self._kind.item(f"{self.name}.{sequence}", payload, self.info)

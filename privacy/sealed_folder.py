@@ -16,7 +16,7 @@ from privacy.keyring import Change, KeyEntry, KeyRing
 from privacy.log_directory import LogDirectory
 from privacy.moment import Moment, since
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_file import Concerns, Describe, Info, Kind, Record, SealedFile, reached
+from privacy.sealed_file import Concerns, Describe, Info, Kind, Named, Record, SealedFile, reached
 from privacy.sealed_log import SealedLog, records_in
 from privacy.store import Erasure, Exemption
 
@@ -46,7 +46,8 @@ class SealedFolder:
     """Sealed logs by name in one directory. Every method blocks: call it on the `Disk` thread.
 
     The ring alone says which files there are. A file of ours that it does not know is dead, and unlinked at the start;
-    whatever else lies in the directory is left alone.
+    whatever else lies in the directory is left alone. Where that has the name of a file that lives, the file counts as
+    missing: it costs no other file anything, and no order waits for it.
 
     Args:
         kind: of the entries in the ring, and the purpose of the logs; nobody else uses it.
@@ -57,7 +58,7 @@ class SealedFolder:
         redates: whether `redate` is called when the time becomes known. Until then what was written is undated.
 
     Raises (all methods):
-        StoreBroken: the medium refused, or a file in the directory is not ours.
+        StoreBroken: the medium refused.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it is made of, each used
@@ -72,10 +73,11 @@ class SealedFolder:
         *,
         beside: frozenset[str] = frozenset(),
         redates: bool = False,
+        named: Named = None,
     ) -> None:
         self._directory = LogDirectory(directory, beside)
         self._ring = ring
-        self._kind = Kind(kind, record_class, describe, redates)
+        self._kind = Kind(kind, record_class, describe, redates, named)
         self._moment = moment
         self._holds = holds
         self._entries: dict[bytes, KeyEntry] = {}
@@ -120,7 +122,8 @@ class SealedFolder:
     def place(self, name: str) -> str:
         """`name`, or a longer one where the file of that name is away.
 
-        It may come back with what it holds, and has to die by its own key then, without what was written since.
+        It may come back with what it holds, and has to die by its own key then, without what was written since. And
+        where something else lies in its place, that is not ours to write to.
         """
         living = self._living()
         while name in living and self.away(name):
@@ -128,9 +131,12 @@ class SealedFolder:
         return name
 
     def away(self, name: str) -> bool:
-        """Whether the file `name`, which must be one of `names`, is missing though it was there, or may have been."""
+        """Whether the file `name`, which must be one of `names`, is missing though it was there, or may have been.
+
+        So is one in whose place something lies that is under no key of its own.
+        """
         file = self._living()[name]
-        return file.missing and file.entry.id not in self._unmade
+        return not file.takes and not (file.missing and file.entry.id in self._unmade)
 
     def file(self, name: str) -> SealedFile:
         """The file `name`, which must be one of `names`."""
@@ -190,7 +196,7 @@ class SealedFolder:
         """Have every file die that began at a moment that is `due`; returns how many records went."""
         with self.change() as change:
             files = [file for file in self._after(change).values() if due(file.info.moment)]
-            return sum(len(self._lose(change, file, _opened(file), lambda *_: True)) for file in files)
+            return sum(len(self._lose(change, file, file.records(), lambda *_: True)) for file in files)
 
     def forget_unread(self) -> None:
         """Have every file die of which nothing opens: it is missing, or somebody else's.
@@ -199,7 +205,7 @@ class SealedFolder:
         """
         with self.change() as change:
             for file in self._after(change).values():
-                if not any(True for _ in _opened(file)):
+                if not any(True for _ in file.records()):
                     self._replace(change, file, [], file.info)
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
@@ -216,7 +222,7 @@ class SealedFolder:
         kept: Counter[tuple[str, datetime]] = Counter()
         with self.change() as change:
             for file in self._after(change).values():
-                records = list(_opened(file))
+                records = list(file.records())
                 meant = [item for _, item, _ in records if reached(scope, before, item)]
                 holds = [hold for item in meant if (hold := self._holds(item))]
                 found += len(meant)
@@ -295,7 +301,7 @@ class SealedFolder:
         """Unlink what a crash left: files of ours that no entry names."""
         living = {file.path for file in self._living().values()}
         self._directory.unlink(path for path in self._directory.logs() if path not in living)
-        self._directory.warn_of_strangers()
+        self._directory.warn_of_strangers(living)
 
     def _count_open(self, path: Path, scope: Scope, before: datetime) -> int:
         opened = self._open_records(self._directory.read(path), self._directory.entry_id(path))
@@ -312,8 +318,3 @@ class SealedFolder:
                 again = records_in(data, self._ring.seal(entry), self._kind.name.encode())
                 return [self._kind.item("", payload, info) for _, payload, _ in again if payload is not None]
         return []
-
-
-def _opened(file: SealedFile) -> Iterable[Record]:
-    """Every record of `file`; none where what lies there is somebody else's."""
-    return file.records() if file.ours else ()

@@ -12,7 +12,7 @@ from privacy.keyring import KeyRing
 from privacy.lifetime import Lifetime
 from privacy.moment import Moment, since
 from privacy.records import Item, RecordClass, Scope
-from privacy.sealed_file import Concerns, SealedFile, reached
+from privacy.sealed_file import Concerns, Named, SealedFile, reached
 from privacy.sealed_folder import HeldBy, SealedFolder, nothing_held
 from privacy.store import Erasure
 from privacy.timekeeping import TimeKeeper
@@ -38,6 +38,8 @@ class SealedStore(ABC):
     name: str
     """For receipts and metrics; with hyphens for underscores, the kind of its keys and the purpose of its files."""
     record_class: RecordClass
+    named: Named = None
+    """What a file's name is the id of."""
     beside: frozenset[str] = frozenset()
     """As for `SealedFolder`."""
 
@@ -55,7 +57,16 @@ class SealedStore(ABC):
         self.tier = ring.tier
         self._admits = admits
         self._files = SealedFolder(
-            directory, ring, kind, described, moment, holds, self.record_class, beside=self.beside, redates=True
+            directory,
+            ring,
+            kind,
+            described,
+            moment,
+            holds,
+            self.record_class,
+            beside=self.beside,
+            redates=True,
+            named=self.named,
         )
 
     def moments(self) -> Iterator[Moment]:

@@ -11,7 +11,8 @@ from typing import Annotated, Final, Literal, Protocol
 import msgspec
 from msgspec import Meta
 
-from privacy.hold import Reason
+from agent.people.contact import Language
+from privacy.hold import Reason, Role
 from privacy.records import Identifier, Scope
 
 CLAIMS_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -243,6 +244,41 @@ class HoldBody(Wire, frozen=True, kw_only=True):
     """Left out: for as long as may be: 30 days, counted from an earlier hold of the same reason on some of that."""
 
 
+class PersonView(Wire, frozen=True, kw_only=True):
+    """Somebody with a relation to the home."""
+
+    id: str
+    role: Role
+    name: str
+    lives_here: bool
+    email: str | None = None
+    phone: str | None = None
+    """In the form of E.164."""
+    language: Language = Language.BOKMAL
+    added: datetime
+
+
+class PersonBody(Wire, frozen=True, kw_only=True):
+    role: Role
+    name: Annotated[str, Meta(max_length=200)]
+    lives_here: bool
+    email: Annotated[str, Meta(max_length=254)] = ""
+    """RFC 3696, erratum 1690: none is longer."""
+    phone: Annotated[str, Meta(max_length=40)] = ""
+    language: Language = Language.BOKMAL
+
+
+class PersonChange(Wire, frozen=True, kw_only=True):
+    """What is left out stays; an empty address or number takes it away."""
+
+    role: Role | None = None
+    name: Annotated[str, Meta(max_length=200)] | None = None
+    lives_here: bool | None = None
+    email: Annotated[str, Meta(max_length=254)] | None = None
+    phone: Annotated[str, Meta(max_length=40)] | None = None
+    language: Language | None = None
+
+
 class TagBody(Wire, frozen=True, kw_only=True):
     subject: Identifier
     """The opaque id of a person who is on the picture."""
@@ -376,6 +412,18 @@ class House(Protocol):
 
     async def release(self, hold: str, actor: str) -> HoldView:
         """End a hold. Refused: the codes of `Holds.release`."""
+
+    async def people(self) -> tuple[PersonView, ...]:
+        """Everybody who belongs to the house and may be shown, in the order in which they were added."""
+
+    async def add_person(self, body: PersonBody, actor: str) -> PersonView:
+        """Add somebody. Refused: the codes of `PeopleDesk.add`."""
+
+    async def change_person(self, person: str, body: PersonChange, actor: str) -> PersonView:
+        """Correct what is known of somebody. Refused: the codes of `PeopleDesk.change`."""
+
+    async def remove_person(self, person: str, actor: str) -> None:
+        """Forget somebody. Refused: the codes of `PeopleDesk.remove`."""
 
     async def confirm_time(self, body: TimeBody, actor: str) -> TimeView:
         """A person says what time it is. Refused: `not_believed`, and why."""

@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from agent.api.contract import House, Section, State, Wire
+from agent.api.contract import Section, State, Wire
+from agent.api.sight import Sight, SightOf
 from agent.errors import Refused
 from privacy.clock import Clock
 
@@ -49,8 +50,8 @@ class Beat(Wire, frozen=True, kw_only=True, tag_field="type", tag="beat"):
 class Feed:
     """Serves the WebSocket; one for each server."""
 
-    def __init__(self, house: House, clock: Clock) -> None:
-        self._house = house
+    def __init__(self, sight_of: SightOf, clock: Clock) -> None:
+        self._sight_of = sight_of
         self._clock = clock
         self._listeners: dict[web.WebSocketResponse, web.Request] = {}
 
@@ -66,7 +67,7 @@ class Feed:
         self._listeners[listener] = request
         try:
             await listener.prepare(request)
-            await self._serve(listener)
+            await self._serve(listener, self._sight_of(request))
         except* (TimeoutError, ConnectionError):
             _drop(request)
         finally:
@@ -79,14 +80,14 @@ class Feed:
             for listener, request in self._listeners.items():
                 group.create_task(_dismiss(listener, request))
 
-    async def _serve(self, listener: web.WebSocketResponse) -> None:
+    async def _serve(self, listener: web.WebSocketResponse, sight: Sight) -> None:
         greeted = asyncio.Event()
 
         async def tell_changes() -> None:
-            async for sections in self._house.changes():
+            async for sections in sight.changes():
                 await greeted.wait()
                 for section in sorted(sections):
-                    value = self._house.section(section)
+                    value = sight.section(section)
                     await self._send(listener, Change(now=self._now(), section=section, value=value))
                 await asyncio.sleep(GATHER_SECONDS)
 
@@ -98,7 +99,7 @@ class Feed:
         async with asyncio.TaskGroup() as group:
             telling = [group.create_task(tell_changes()), group.create_task(beat())]
             await asyncio.sleep(0)  # from here we follow the house, so nothing falls between the state and its changes
-            await self._send(listener, Whole(now=self._now(), state=self._house.state()))
+            await self._send(listener, Whole(now=self._now(), state=sight.state()))
             greeted.set()
             async for _ in listener:
                 pass  # a listener has nothing to say; commands are requests of their own, with their checks

@@ -30,6 +30,7 @@ STATUS: Final = {
     "unknown_snapshot": HTTPStatus.NOT_FOUND,
     "unknown_receipt": HTTPStatus.NOT_FOUND,
     "unknown_hold": HTTPStatus.NOT_FOUND,
+    "unknown_person": HTTPStatus.NOT_FOUND,
     "not_found": HTTPStatus.NOT_FOUND,
     "wrong_method": HTTPStatus.METHOD_NOT_ALLOWED,
     "configured": HTTPStatus.CONFLICT,
@@ -48,6 +49,10 @@ _CODES: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: ("wrong_method", "this path does not take this method"),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("too_large", f"a body may have {BODY_LIMIT} bytes"),
 }
+
+
+class NotPermitted(Refused):
+    """Who asks may not do it; the code is that of `agent.rights`."""
 
 
 class Problem(Wire, frozen=True, kw_only=True):
@@ -71,7 +76,7 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except Refused as refusal:
-        status = STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        status = _status(refusal)
         return answer(status, refusal.code, refusal.args[0], refusal.hint)
     except (AgentError, PrivacyError) as error:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error.args[0], error.hint)
@@ -92,6 +97,12 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
         return answer(
             HTTPStatus.INTERNAL_SERVER_ERROR, "bug", "the gateway's own program failed", "its log says where; report it"
         )
+
+
+def _status(refusal: Refused) -> HTTPStatus:
+    if isinstance(refusal, NotPermitted):
+        return HTTPStatus.FORBIDDEN
+    return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _in_words(message: str) -> str:

@@ -13,11 +13,14 @@ from agent.api.contract import (
     HealthView,
     HoldBody,
     House,
+    PersonBody,
+    PersonChange,
     TagBody,
     TimeBody,
 )
 from agent.api.feed import Feed
 from agent.api.problems import decode
+from agent.api.sight import SightOf
 from agent.errors import Refused
 
 _ID: Final = r"{id:[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}}"
@@ -29,10 +32,11 @@ def _json(value: object, *, status: int = 200) -> web.Response:
 
 
 class Routes:
-    """The requests of one kind of caller, carried out in the name of `actor`."""
+    """The requests of one kind of caller, carried out in the name of `actor`; `asks.py` says what each needs."""
 
-    def __init__(self, house: House, feed: Feed, *, actor: str) -> None:
+    def __init__(self, house: House, feed: Feed, *, actor: str, sight_of: SightOf) -> None:
         self._house = house
+        self._sight_of = sight_of
         self._feed = feed
         self._actor = actor
 
@@ -52,6 +56,10 @@ class Routes:
             web.post(f"/api/snapshots/{_ID}/subjects", self.tag),
             web.post("/api/claims", self.claim),
             web.post("/api/erase", self.erase),
+            web.get("/api/people", self.people),
+            web.post("/api/people", self.add_person),
+            web.patch(f"/api/people/{_ID}", self.change_person),
+            web.delete(f"/api/people/{_ID}", self.remove_person),
             web.get("/api/holds", self.holds),
             web.post("/api/holds", self.hold),
             web.delete(f"/api/holds/{_ID}", self.release),
@@ -59,8 +67,8 @@ class Routes:
             web.get(f"/api/receipts/{_ORDER}/{{kind:erased|verified}}", self.receipt),
         ]
 
-    async def state(self, _request: web.Request) -> web.Response:
-        return _json(self._house.state())
+    async def state(self, request: web.Request) -> web.Response:
+        return _json(self._sight_of(request).state())
 
     async def health(self, _request: web.Request) -> web.Response:
         """Say that we answer at all, and which services do not run; a camera that is away is no reason to restart."""
@@ -110,6 +118,20 @@ class Routes:
     async def erase(self, request: web.Request) -> web.Response:
         body = await decode(request, EraseBody)
         return _json(await self._house.erase(body.scope, self._actor), status=202)
+
+    async def people(self, _request: web.Request) -> web.Response:
+        return _json(await self._house.people())
+
+    async def add_person(self, request: web.Request) -> web.Response:
+        return _json(await self._house.add_person(await decode(request, PersonBody), self._actor), status=201)
+
+    async def change_person(self, request: web.Request) -> web.Response:
+        body = await decode(request, PersonChange)
+        return _json(await self._house.change_person(request.match_info["id"], body, self._actor))
+
+    async def remove_person(self, request: web.Request) -> web.Response:
+        await self._house.remove_person(request.match_info["id"], self._actor)
+        return web.Response(status=204)
 
     async def holds(self, _request: web.Request) -> web.Response:
         return _json(await self._house.holds())

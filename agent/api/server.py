@@ -7,19 +7,23 @@ import socket
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from agent.api.assets import Assets
-from agent.api.contract import House
+from agent.api.contract import CameraView, House
 from agent.api.feed import Feed
 from agent.api.guard import harden, same_origin
+from agent.api.permission import Permission, caller_of, permitted
 from agent.api.problems import BODY_LIMIT, as_problems
 from agent.api.routes import Routes
+from agent.api.sight import Sight, SightOf
 from agent.errors import ConfigInvalid
+from agent.rights.local import local_household
 from privacy.clock import Clock
 
 STOP_SECONDS: Final = 2.0
@@ -38,30 +42,49 @@ async def serve(
     Raises:
         ConfigInvalid: the port or the socket cannot be had, or `host` is not loopback.
     """
+    permission = Permission(lambda: local_household(_cameras(house)), clock)
+
+    def sight_of(request: web.Request) -> Sight:
+        return Sight(house, permission, caller_of(request))
+
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(_loopback(host, port))
         taken = listening.getsockname()[1]
-        feed = Feed(house, clock)
+        served = _Served(house, Feed(sight_of, clock), permission, sight_of)
         await stack.enter_async_context(
-            _running(listening, _application(house, feed, "page", same_origin(taken), assets=Assets()))
+            _running(listening, _application(served, "page", same_origin(taken), assets=Assets()))
         )
         if socket_path is not None:
             local = stack.enter_context(_unix(socket_path))
-            await stack.enter_async_context(_running(local, _application(house, feed, "cli")))
+            await stack.enter_async_context(_running(local, _application(served, "cli")))
         yield f"http://{f'[{host}]' if ':' in host else host}:{taken}"
 
 
-def _application(
-    house: House, feed: Feed, actor: str, *checks: Middleware, assets: Assets | None = None
-) -> web.Application:
-    app = web.Application(middlewares=[as_problems, *checks], client_max_size=BODY_LIMIT)
-    app.add_routes(Routes(house, feed, actor=actor).table())
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """What the page and the command line share."""
+
+    house: House
+    feed: Feed
+    permission: Permission
+    sight_of: SightOf
+
+
+def _application(served: _Served, actor: str, *checks: Middleware, assets: Assets | None = None) -> web.Application:
+    middlewares = [as_problems, *checks, permitted(served.permission, served.house)]
+    app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
+    app.add_routes(Routes(served.house, served.feed, actor=actor, sight_of=served.sight_of).table())
     if assets:
         app.router.add_get("/", assets.page)
         app.router.add_get("/static/{path:.+}", assets.static)
     app.on_response_prepare.append(harden)
-    app.on_shutdown.append(feed.close)
+    app.on_shutdown.append(served.feed.close)
     return app
+
+
+def _cameras(house: House) -> tuple[str, ...]:
+    """Every camera that is configured, and every other whose pictures are still here."""
+    return tuple(camera.id for camera in cast("tuple[CameraView, ...]", house.section("cameras")))
 
 
 @asynccontextmanager

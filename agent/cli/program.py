@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from agent.cli import audit, cameras, config, demo, devices, doctor, holds, logs, receipts, records, scan_image, service
+from agent.cli import (
+    audit,
+    cameras,
+    config,
+    demo,
+    devices,
+    doctor,
+    holds,
+    logs,
+    people,
+    receipts,
+    records,
+    scan_image,
+    service,
+)
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -55,6 +69,7 @@ program.add_typer(config.app, name="config")
 # The installer
 program.add_typer(devices.app, name="devices")
 program.add_typer(cameras.app, name="cameras")
+program.add_typer(people.app, name="people")
 
 # The homeowner, and whoever protects the data
 program.command("inventory", epilog=records.INVENTORY_EXAMPLE)(records.inventory)

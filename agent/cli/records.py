@@ -182,7 +182,6 @@ def _held(receipt: Claims) -> list[ExemptionView]:
 def _doubt(receipts: Sequence[Claims], unknown: Sequence[str]) -> None:
     """The last word where less was done than somebody may believe: a name may be wrong."""
     for name in unknown:
-        place = where_to_look(name)
-        output.line(f"nothing was found of {name}: is the name right?" + (f" `{place}`" if place else ""))
+        output.line(f"nothing was found of {name}: is the name right? `{where_to_look(name)}`")
     if receipts and not unknown and not any(store.found for receipt in receipts for store in receipt.stores):
         output.line("nothing in scope was found")

@@ -39,15 +39,10 @@ _SETTINGS: Final = (
     "PRAGMA temp_store = MEMORY"
 )
 _PLACE: Final = struct.Struct(">Q3I")
-_UNUSABLE: Final = {
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_ERROR,
-    sqlite3.SQLITE_SCHEMA,
-    sqlite3.SQLITE_READONLY,
-}
-"""What SQLite says of a file that is no database, or not ours, or damaged; read-only also where its head says that a
-later SQLite wrote it, and a medium that is read-only will not let it be removed either. All else is the medium's."""
+_UNUSABLE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_SCHEMA}
+"""What SQLite says of a file that is no database, or not ours, or damaged. All else is the medium's."""
+_WRITE_VERSION_AT: Final = 18
+"""Byte of a database."""
 _PRIMARY: Final = 0xFF
 """The bits of an extended result code that hold the primary one."""
 
@@ -223,7 +218,7 @@ class Index:
             return call()
         except sqlite3.DatabaseError as error:
             code = error.sqlite_errorcode
-            if code & _PRIMARY not in _UNUSABLE:
+            if code & _PRIMARY not in _UNUSABLE and code != sqlite3.SQLITE_READONLY_DBMOVED:
                 raise _refused(error.sqlite_errorname) from error
         except UnicodeDecodeError:  # what SQLite says quotes the damage, which is no text
             pass
@@ -253,6 +248,8 @@ class Index:
 
     def _is_ours(self) -> bool:
         """Whether the file has our table and nothing else; an empty file is given it."""
+        if not self._may_be_written():
+            return False
         self._database.executescript(_SETTINGS)
         ((version,),) = self._database.execute("PRAGMA user_version").fetchall()
         statements = self._database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
@@ -260,6 +257,14 @@ class Index:
             self._database.executescript(_NEW)
             return True
         return bool(version == VERSION and statements == [(_TABLE.encode(),)])
+
+    def _may_be_written(self) -> bool:
+        """Whether its head names a version that this SQLite writes (SQLite's file format, section 1.3.3)."""
+        try:
+            with self._path.open("rb") as file:
+                return file.read(_WRITE_VERSION_AT + 1)[_WRITE_VERSION_AT:] in {b"", b"\x01", b"\x02"}
+        except OSError as error:
+            raise _refused(error.strerror) from error
 
     def _renew(self, why: str) -> None:
         log.warning("the index of the vault %s: it is made anew", why)

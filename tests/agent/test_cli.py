@@ -17,11 +17,12 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
-    (): "demo run status time doctor metrics audit config devices cameras inventory erase hold holds "
+    (): "demo run status time doctor metrics audit config devices cameras people inventory erase hold holds "
     "release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot pictures tag claim",
+    ("people",): "list add change remove",
     ("receipt",): "list show verify",
     ("audit",): "checkpoint prove show verify",
 }

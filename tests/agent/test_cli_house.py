@@ -295,7 +295,7 @@ async def test_what_is_held_is_said_at_once_with_its_end_and_reason(run: Run, ap
     [
         ("camera nope", "--camera", "nothing was found of camera nope: is the name right? `portvakt cameras list`"),
         ("device nope", "--device", "nothing was found of device nope: is the name right? `portvakt devices list`"),
-        ("person nope", "--subject", "nothing was found of person nope: is the name right?"),
+        ("person nope", "--subject", "nothing was found of person nope: is the name right? `portvakt people list`"),
         ("", "--camera", "nothing in scope was found"),
     ],
 )

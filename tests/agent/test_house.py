@@ -401,7 +401,7 @@ async def test_an_order_of_the_cloud_is_a_witness_of_the_time(tmp_path: Path, cl
     [
         (Scope(cameras=("front", "nope")), "nothing is kept of camera nope (see `portvakt cameras list`)"),
         (Scope(devices=("lump",)), "nothing is kept of device lump (see `portvakt devices list`)"),
-        (Scope(subjects=("kary",)), "nothing is kept of person kary (is the name right?)"),
+        (Scope(subjects=("kary",)), "nothing is kept of person kary (see `portvakt people list`)"),
     ],
 )
 async def test_what_nobody_knows_cannot_be_held(bench: Bench, scope: Scope, said: str) -> None:

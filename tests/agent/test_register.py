@@ -93,6 +93,22 @@ def test_adopted_again_the_older_secrets_are_gone(reopened: Callable[[], DeviceR
     assert list(again.oldest()) == [(RecordClass.DEVICE, 2, clock.now() - timedelta(days=1))]
 
 
+def test_a_file_that_is_not_ours_costs_one_device(
+    tmp_path: Path, reopened: Callable[[], DeviceRegister], clock: Any
+) -> None:
+    reopened().add(adoption(clock))
+    (file,) = (tmp_path / "devices").iterdir()
+    file.write_bytes(b"somebody else's notes, which are long enough")
+    register = reopened()
+    register.add(adoption(clock, "plug"))
+    assert register.all() == register.usable() == [adoption(clock, "plug")]
+    assert not register.held("lamp")
+    assert register.count(ALL, clock.now() + timedelta(hours=1)) == 1
+    assert register.add(adoption(clock, ltsk="newer")), "adopted again, it is known again"
+    assert reopened().all() == [adoption(clock, ltsk="newer"), adoption(clock, "plug")]
+    assert file.read_bytes().startswith(b"somebody")
+
+
 def test_removed_is_gone_and_unknown_is_said(reopened: Callable[[], DeviceRegister], clock: Any) -> None:
     register = reopened()
     register.add(adoption(clock))
@@ -156,6 +172,17 @@ def test_a_record_of_a_later_version_is_not_used_and_can_be_erased(
     assert b"s3cret" not in b"".join(payload for _, payload in register.export(ALL))
     assert register.erase(Scope(classes=(RecordClass.DEVICE,)), clock.now()).erased == 2
     assert sum(reopened().scan(ALL, clock.now())) == 0
+
+
+def test_what_another_version_wrote_goes_with_an_order_about_its_device(
+    reopened: Callable[[], DeviceRegister], clock: Any
+) -> None:
+    register = reopened()
+    for device in ("lamp", "plug"):
+        register._files.append(device, [(Concerns(clock.now()), b'{"of": "a later version"}')])
+    assert register.count(Scope(devices=("plug",)), clock.now()) == 1
+    assert register.erase(Scope(devices=("plug",)), clock.now()).erased == 1
+    assert sum(reopened().scan(ALL, clock.now())) == 1, "the lamp's"
 
 
 def test_removed_its_key_is_gone(tmp_path: Path, reopened: Callable[[], DeviceRegister], clock: Any) -> None:

@@ -100,10 +100,10 @@ def test_the_next_start_finds_the_same(opened: Open) -> None:
 
 def test_every_store_is_registered_under_a_name_of_its_own(opened: Open) -> None:
     stores = opened().stores
-    names = ["device_register", "holds", "operation_log", "snapshots", "spool"]
+    names = ["device_register", "holds", "operation_log", "person_register", "snapshots", "spool"]
     assert sorted(store.name for store in stores) == names
     assert {
-        RecordClass.SNAPSHOT, RecordClass.OP_LOG, RecordClass.DEVICE, RecordClass.ACTIVITY
+        RecordClass.SNAPSHOT, RecordClass.OP_LOG, RecordClass.DEVICE, RecordClass.PERSON, RecordClass.ACTIVITY
     } == frozenset[RecordClass]().union(*(store.classes for store in stores))  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def expected(state: Path) -> dict[str, int]:
     texts = {text for text in readable(state) if text.startswith("INSIDE")}
     if any(line["type"] in {"intent", "closed"} for line in journal):
         texts = {*life.INSIDE, life.LIVE_INSIDE}
-    return {**dict(Counter(STORES[text.split()[1]] for text in texts)), "holds": 0}
+    return {**dict(Counter(STORES[text.split()[1]] for text in texts)), "holds": 0, "person_register": 0}
 
 
 def recovered(state: Path, told: Sequence[list[Any]], found: dict[str, int]) -> list[str]:
@@ -89,7 +89,7 @@ def recovered(state: Path, told: Sequence[list[Any]], found: dict[str, int]) -> 
     if not words(told, "receipts once more"):
         return [f"the order is not carried out: {words(told, 'broken')[-1:]}"]
     now, ever = readable(state), readable(state, every=True)
-    shown = " ".join(exported for _, _, exported in words(told, "store")[-5:])
+    shown = " ".join({name: exported for name, _, exported in words(told, "store")}.values())
     problems = _lost(now, told) + _held(now, told)
     problems += [f"{text} can be read still" for text in ever if text.startswith(("INSIDE", "EXPIRED"))]
     problems += [f"{text} is there {count} times" for text, count in now.items() if count != 1]

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 AES_GCM, CHACHA20 = 1, 2
 SLOT, TABLE, LINE = b"PVSLOT1\n", b"PVKT", b"PVKL"
 SEGMENT, PAGES, PICTURE, FOOTER = b"PVSG", b"PVPG", b"PVSR", b"PVSF"
-LOG, LOG_RECORD = b"PVLOG1\r\n", b"\xd7\x70\x76\x52"
+LOG_RECORD = b"\xd7\x70\x76\x52"
 ORDERS = "orders"
 """The kind of the keys to the texts of orders."""
 SECRETS = ((4096, 65_536), (48, 32))
@@ -266,9 +266,7 @@ def log_record_at(data: bytes, at: int) -> LogRecord | None:
 
 
 def opened_log(data: bytes, cipher: int, key: bytes, purpose: str) -> Iterator[bytes]:
-    """The payloads of a sealed log, passing over what is damaged."""
-    if not _whole(data[:20], 20, LOG):
-        return
+    """The payloads of a sealed log, passing over what is damaged, be it the head."""
     for at in places(data, LOG_RECORD):
         record = log_record_at(data, at)
         payload = record and record.open(cipher, key, purpose)

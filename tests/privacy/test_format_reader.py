@@ -122,6 +122,13 @@ def test_everything_is_read(house: House) -> None:
     assert state.snapshots()[0][0] == expected
 
 
+def test_a_log_without_its_head_is_read_all_the_same(house: House) -> None:
+    (log,) = (house.path / "devices").iterdir()
+    for damaged in (b"\0" * 20 + log.read_bytes()[20:], log.read_bytes()[20:]):
+        log.write_bytes(damaged)
+        assert State(house.path).devices() == [{"id": "lamp-1"}]
+
+
 def test_the_table_with_more_lines_counts_and_a_torn_tail_does_not(house: House) -> None:
     house.table("a", 3, house.lines[:1])
     assert len(State(house.path).spool()) == 3

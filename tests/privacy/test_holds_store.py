@@ -64,6 +64,28 @@ class TestForgetting:
         assert house.holds.count(scope, LATER) == sum(house.holds.scan(scope, LATER)) == 0
         assert house.start().history() == (other,)
 
+    def test_a_file_that_is_not_ours_keeps_nothing_and_stops_nothing(self, house: House) -> None:
+        house.place()
+        [file] = house.files
+        file.write_bytes(b"somebody else's notes, which are long enough")
+        assert house.start().held(picture()) is None
+        hold = house.place()
+        erasure = house.holds.erase(Scope(subjects=("nobody",)), LATER)
+        assert (erasure.found, erasure.left) == (0, 0)
+        assert len(house.ring.entries("holds")) == 1
+        assert house.start().active() == (hold,)
+        assert file.read_bytes().startswith(b"somebody")
+
+    def test_a_damaged_head_costs_no_hold(self, house: House) -> None:
+        hold = house.place()
+        [file] = house.files
+        damaged = bytearray(file.read_bytes())
+        damaged[0] ^= 1
+        file.write_bytes(damaged)
+        assert house.start().held(picture()) == hold
+        released = house.holds.release(hold.id, OWNER)
+        assert house.start().history() == (released,)
+
     def test_no_earlier_line_of_it_comes_to_count(self, house: House) -> None:
         """The line that ended it names somebody whom the line that placed it does not."""
         hold = house.place()

@@ -377,13 +377,15 @@ def test_a_kill_at_any_step_loses_nothing_and_brings_nothing_back(
     def dying(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             nonlocal left
-            if left == 0:
-                raise Killed
-            left -= 1
+            if real is not opens or args[1] & (os.O_WRONLY | os.O_RDWR):  # to look changes nothing
+                if left == 0:
+                    raise Killed
+                left -= 1
             return real(*args, **kwargs)
 
         return call
 
+    opens = os.open
     for name in ("open", "write", "fsync", "fdatasync", "ftruncate", "replace", "unlink"):
         monkeypatch.setattr(os, name, dying(getattr(os, name)))
     acknowledged = appended = False

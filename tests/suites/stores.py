@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from agent.people.register import Person, PersonRegister
 from agent.register import Adoption, DeviceRegister
 from camera.picture import Picture
 from camera.vault.retention import Limits
@@ -265,12 +266,29 @@ class DeviceRegisters:
         return f"{device}.{self.store._files.append(device, [(Concerns(at or NOON), record)])}"
 
 
+class PersonRegisters:
+    """`agent.people.register`. Written past `put`, which would keep the newest of each person alone."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = PersonRegister(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        person = Person(subject, at or NOON, Role.RESIDENT, canary.decode(), lives_here=True)
+        record = msgspec.json.encode(person) if at else b'{"of": "a later version"}'
+        return f"{subject}.{self.store._files.append(subject, [(person.concerns, record)])}"
+
+
 STORES: dict[str, Callable[[Ground], Planted]] = {
     "backup": lambda ground: RecordStores(ground, RecordClass.BACKUP, timedelta(days=30)),
     "camera_login": lambda ground: RecordStores(ground, RecordClass.CAMERA_LOGIN, None),
     "device_register": DeviceRegisters,
     "export": lambda ground: RecordStores(ground, RecordClass.EXPORT, timedelta(hours=24)),
     "operation_log": OperationLogs,
+    "person_register": PersonRegisters,
     "sensor_history": lambda ground: RecordStores(ground, RecordClass.SENSOR_HISTORY, timedelta(days=30)),
     "snapshots": Snapshots,
     "spool": Spools,

@@ -1,0 +1,139 @@
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from agent.api.contract import PersonBody, PersonChange
+from agent.errors import Refused
+from agent.people import desk as desk_module
+from agent.people.desk import PeopleDesk
+from agent.people.register import Person, PersonRegister
+from privacy import entries
+from privacy.hold import Role
+from privacy.keyring import KeyRing
+from privacy.records import Item, Scope
+from privacy.store import Barrier, Disk
+from privacy.timekeeping import TimeKeeper, Witness
+from tests.suites.memory_slots import MemorySlots
+
+OWNER = PersonBody(role=Role.OWNER, name="Kari Nordmann", lives_here=True)
+GUEST = PersonBody(role=Role.GUEST, name="Ola", lives_here=False, email="ola@example.org", phone="22 22 55 55")
+
+
+class Hold:
+    reason, until = "dispute", None
+    person = ""
+
+    def held(self, item: Item) -> "Hold | None":
+        return self if self.person in item.subjects else None
+
+
+class Bench:
+    def __init__(self, folder: Path, clock: Any) -> None:
+        keeper = TimeKeeper(clock, bytes(16), lambda: True, lambda: None, lambda _note: None)
+        keeper.witness(clock.now(), Witness.PERSON)
+        ring = KeyRing.open(folder / "keys", MemorySlots(), os.urandom)
+        self.clock, self.barrier, self.hold, self.disk = clock, Barrier(), Hold(), Disk()
+        self.register = PersonRegister(folder / "people", ring, keeper.moment, self.barrier, holds=self.hold.held)  # type: ignore[arg-type]
+        self.recorded: list[entries.Entry] = []
+        self.desk = PeopleDesk(
+            register=self.register, disk=self.disk, clock=clock, random_bytes=os.urandom, record=self.recorded.append
+        )
+
+    async def names(self) -> list[str]:
+        return [person.name for person in await self.desk.all()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, clock: Any) -> Any:
+    made = Bench(tmp_path, clock)
+    yield made
+    made.disk.close()
+
+
+async def refused(call: Any, code: str) -> None:
+    with pytest.raises(Refused) as refusal:
+        await call
+    assert refusal.value.code == code
+    assert refusal.value.hint
+
+
+async def test_people_are_added_changed_and_removed_and_the_log_says_so_without_names(bench: Bench) -> None:
+    kari = await bench.desk.add(OWNER, "local")
+    bench.clock.move(seconds=1)
+    ola = await bench.desk.add(GUEST, "local")
+    assert (ola.email, ola.phone) == ("ola@example.org", "+4722225555")
+    assert await bench.desk.all() == (kari, ola)
+    change = PersonChange(name="Ola Hansen", email="", phone="91234567", role=Role.RESIDENT, lives_here=True)
+    changed = await bench.desk.change(ola.id, change, "local")
+    assert (changed.name, changed.email, changed.phone, changed.role) == ("Ola Hansen", None, "+4791234567", "resident")
+    assert (changed.lives_here, changed.language, changed.added) == (True, "nb", ola.added)
+    assert await bench.desk.all() == (kari, changed)
+    again = await bench.desk.change(ola.id, PersonChange(phone="", email="o@example.org"), "local")
+    assert (again.name, again.phone, again.email) == ("Ola Hansen", None, "o@example.org")
+    await bench.desk.remove(ola.id, "local")
+    assert await bench.desk.all() == (kari,)
+    assert [entry.event for entry in bench.recorded] == [
+        *("person_added", "person_added", "person_changed", "person_changed", "person_removed")
+    ]
+    assert all(entry.about.subjects >= {"local"} for entry in bench.recorded)
+    assert "Ola" not in repr(bench.recorded)
+    assert "Kari" not in repr(bench.recorded)
+
+
+async def test_there_is_always_an_owner_once_there_is_anybody(bench: Bench) -> None:
+    await refused(bench.desk.add(GUEST, "local"), "no_owner")
+    kari = await bench.desk.add(OWNER, "local")
+    await refused(bench.desk.change(kari.id, PersonChange(role=Role.RESIDENT), "local"), "no_owner")
+    ola = await bench.desk.add(GUEST, "local")
+    await refused(bench.desk.remove(kari.id, "local"), "no_owner")
+    await bench.desk.change(ola.id, PersonChange(role=Role.OWNER), "local")
+    await bench.desk.remove(kari.id, "local")
+    await bench.desk.remove(ola.id, "local")  # the last of all may go
+    assert await bench.names() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code"), [("name", "<i>", "bad_name"), ("email", "x", "bad_email"), ("phone", "1", "bad_phone")]
+)
+async def test_what_is_wrong_changes_nothing(bench: Bench, field: str, value: str, code: str) -> None:
+    await refused(bench.desk.add(msgspec.structs.replace(OWNER, **{field: value}), "local"), code)
+    kari = await bench.desk.add(OWNER, "local")
+    await refused(bench.desk.change(kari.id, PersonChange(**{field: value}), "local"), code)  # type: ignore[arg-type]
+    assert await bench.desk.all() == (kari,)
+    assert len(bench.recorded) == 1
+
+
+async def test_nobody_of_that_id_and_one_whom_a_hold_keeps(bench: Bench) -> None:
+    kari = await bench.desk.add(OWNER, "local")
+    await refused(bench.desk.change("p0", PersonChange(name="X"), "local"), "unknown_person")
+    await refused(bench.desk.remove("p0", "local"), "unknown_person")
+    bench.hold.person = kari.id
+    assert await bench.desk.all() == (), "what is held is not shown"
+    await refused(bench.desk.change(kari.id, PersonChange(name="X"), "local"), "held")
+    await refused(bench.desk.remove(kari.id, "local"), "held")
+    bench.hold.person = ""
+    assert await bench.desk.all() == (kari,)
+
+
+async def test_an_order_that_is_under_way_is_not_evaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    kari = await bench.desk.add(OWNER, "local")
+    bench.barrier.raise_for("order", Scope(everything=True), bench.clock.now() + timedelta(seconds=1))
+    await refused(bench.desk.add(OWNER, "local"), "ordered")
+    await refused(bench.desk.change(kari.id, PersonChange(name="X"), "local"), "unknown_person")
+    monkeypatch.setattr(bench.register, "all", lambda: [bench_person(kari)])  # it came between looking and writing
+    await refused(bench.desk.change(kari.id, PersonChange(name="X"), "local"), "ordered")
+
+
+def bench_person(view: Any) -> Any:
+    return Person(view.id, view.added, view.role, view.name, lives_here=view.lives_here)
+
+
+async def test_there_is_an_end_to_how_many(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk_module, "MOST_PEOPLE", 2)
+    await bench.desk.add(OWNER, "local")
+    await bench.desk.add(GUEST, "local")
+    await refused(bench.desk.add(GUEST, "local"), "too_many")
