@@ -97,7 +97,7 @@ def verify(
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
     from privacy.audit import position, verify_log  # noqa: PLC0415 - brings cryptography
-    from privacy.checkpoint import unverified_checkpoint, verify_checkpoint, verify_growth  # noqa: PLC0415
+    from privacy.checkpoint import unverified_checkpoint, verify_checkpoint, verify_growth  # noqa: PLC0415 - brings joserfc
     from privacy.errors import ReceiptInvalid  # noqa: PLC0415
 
     jwk = read_jwk(key)
