@@ -100,23 +100,28 @@ class PeopleDesk:
         everybody = self._register.all()
         if len(everybody) >= MOST_PEOPLE:
             raise Refused("too_many", f"there are {MOST_PEOPLE} people already", hint="remove who has left")
-        _require_owner([*everybody, person])
+        self._require_owner(person)
         if not self._register.put(person):
             raise _reached()
 
     def _changed(self, person_id: str, changes: dict[str, object]) -> Person:
-        person, others = self._found(person_id)
+        person, _ = self._found(person_id)
         person = msgspec.structs.replace(person, **changes)
-        _require_owner([*others, person])
+        self._require_owner(person)
         if not self._register.put(person):
             raise _reached()
         return person
 
     def _removed(self, person_id: str) -> None:
-        _, others = self._found(person_id)
+        person, others = self._found(person_id)
         if others:
-            _require_owner(others)
+            self._require_owner(msgspec.structs.replace(person, role=Role.GUEST))
         self._register.remove(person_id)
+
+    def _require_owner(self, person: Person) -> None:
+        """That there is one, once `person` is what they are to be."""
+        if person.role is not Role.OWNER and not self._register.owners() - {person.id}:
+            raise Refused("no_owner", "the house needs an owner", hint="make somebody else the owner first")
 
     def _found(self, person_id: str) -> tuple[Person, Sequence[Person]]:
         """Somebody, and everybody else."""
@@ -127,11 +132,6 @@ class PeopleDesk:
         if self._register.held(person_id):
             raise Refused("held", "a hold keeps what is known of this person", hint="see `portvakt holds`")
         raise Refused("unknown_person", f"nobody here is {person_id}", hint="see `portvakt people list`")
-
-
-def _require_owner(people: Sequence[Person]) -> None:
-    if not any(person.role is Role.OWNER for person in people):
-        raise Refused("no_owner", "the house needs an owner", hint="make somebody else the owner first")
 
 
 def _reached() -> Refused:

@@ -72,6 +72,12 @@ class PersonRegister(SealedStore):
         people = {person.id: person for item, person in self._known() if self._may_show(item)}
         return sorted(people.values(), key=lambda person: person.at)
 
+    def owners(self) -> frozenset[str]:
+        """Whom no order reaches, by id; also those whom a hold hides, who own the house all the same."""
+        return frozenset(
+            person.id for item, person in self._known() if person.role is Role.OWNER and self._admits(item)
+        )
+
     def put(self, person: Person) -> bool:
         """Keep `person`; what was kept of the same one before is gone, with its key.
 
