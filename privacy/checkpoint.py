@@ -35,20 +35,20 @@ class Inclusion(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[Hash, ...]
 
 
-def sign_checkpoint(key: SigningKey, checkpoint: Checkpoint) -> str:
-    """The compact JWS of a checkpoint."""
-    return key.sign(TYP, msgspec.json.encode(checkpoint))
+def sign_checkpoint(key: SigningKey, checkpoint: Checkpoint, typ: str = TYP) -> str:
+    """The compact JWS of a checkpoint; `typ` says of which log, so that one is never taken for another's."""
+    return key.sign(typ, msgspec.json.encode(checkpoint))
 
 
-def verify_checkpoint(jws: str, public_jwk: Mapping[str, Any]) -> Checkpoint:
-    """Check a checkpoint with nothing but the gateway's public key.
+def verify_checkpoint(jws: str, public_jwk: Mapping[str, Any], typ: str = TYP) -> Checkpoint:
+    """Check a checkpoint of the log that `typ` names with nothing but the gateway's public key.
 
     Raises:
         ReceiptInvalid: not a checkpoint, changed, or signed by somebody else.
     """
     try:
         gateway = issuer("gateway", public_jwk)
-        _, members = verify(jws.strip().encode(), TYP, Trust({gateway.kid: gateway}))
+        _, members = verify(jws.strip().encode(), typ, Trust({gateway.kid: gateway}))
         return msgspec.convert(members, Checkpoint)
     except (SignatureError, ValueError) as error:
         raise ReceiptInvalid(

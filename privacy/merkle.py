@@ -4,7 +4,10 @@ Leaves are prefixed with 0, inner nodes with 1. (The library for it, pymerkle, h
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+RootOf = Callable[[int, int], bytes]
+"""The tree hash over the leaves from the first number up to, and not with, the second (2.1.1)."""
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -58,14 +61,28 @@ def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     Raises:
         IndexError: there is no such leaf.
     """
-    if not 0 <= index < len(leaves):
-        raise IndexError(f"there is no leaf {index} among {len(leaves)}")
-    if len(leaves) == 1:
-        return []
-    split = _split(len(leaves))
-    if index < split:
-        return [*inclusion_proof(leaves[:split], index), _root(leaves[split:])]
-    return [*inclusion_proof(leaves[split:], index - split), _root(leaves[:split])]
+    return inclusion_path(index, len(leaves), lambda start, end: _root(leaves[start:end]))
+
+
+def inclusion_path(index: int, size: int, root_of: RootOf) -> list[bytes]:
+    """As `inclusion_proof`, for a log of `size` leaves that need not be at hand: `root_of` is asked once a node.
+
+    Raises:
+        IndexError: there is no such leaf.
+    """
+    if not 0 <= index < size:
+        raise IndexError(f"there is no leaf {index} among {size}")
+    path: list[bytes] = []
+    start, end = 0, size
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(root_of(middle, end))
+            end = middle
+        else:
+            path.append(root_of(start, middle))
+            start = middle
+    return path[::-1]
 
 
 def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -92,18 +109,30 @@ def consistency_proof(leaves: Sequence[bytes], first: int) -> list[bytes]:
     Raises:
         IndexError: the log was never of that size.
     """
-    if not 0 <= first <= len(leaves):
-        raise IndexError(f"a log of {len(leaves)} leaves was never one of {first}")
-    return _subproof(leaves, first, whole=True) if first else []
+    return consistency_path(first, len(leaves), lambda start, end: _root(leaves[start:end]))
 
 
-def _subproof(leaves: Sequence[bytes], first: int, *, whole: bool) -> list[bytes]:
-    if first == len(leaves):
-        return [] if whole else [_root(leaves)]
-    split = _split(len(leaves))
-    if first <= split:
-        return [*_subproof(leaves[:split], first, whole=whole), _root(leaves[split:])]
-    return [*_subproof(leaves[split:], first - split, whole=False), _root(leaves[:split])]
+def consistency_path(first: int, size: int, root_of: RootOf) -> list[bytes]:
+    """As `consistency_proof`, for a log of `size` leaves that need not be at hand: `root_of` is asked once a node.
+
+    Raises:
+        IndexError: the log was never of that size.
+    """
+    if not 0 <= first <= size:
+        raise IndexError(f"a log of {size} leaves was never one of {first}")
+    if first == 0:
+        return []
+    path: list[bytes] = []
+    start, end = 0, size
+    while first < end:
+        middle = start + _split(end - start)
+        if first <= middle:
+            path.append(root_of(middle, end))
+            end = middle
+        else:
+            path.append(root_of(start, middle))
+            start = middle
+    return [*([root_of(start, end)] if start else []), *path[::-1]]
 
 
 def consistent(first: int, second: int, first_root: bytes, second_root: bytes, proof: Sequence[bytes]) -> bool:

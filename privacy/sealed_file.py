@@ -51,7 +51,7 @@ def parsed(decode: Callable[[bytes], T], payload: bytes) -> T | None:
 
 
 Named = Literal["device", "subject"] | None
-"""What the name of a file is the id of."""
+"""What the name of a file is the id of, up to a slash: more than one may be about the same."""
 
 Record = tuple[int, Item, bytes]
 """Its sequence, what it says of itself, its payload."""
@@ -68,17 +68,25 @@ class Kind:
     redates: bool
     """Whether `SealedFolder.redate` is called when the time becomes known: the times of records are right only then."""
     named: Named = None
-    """Where each file is about one device, or one person, and named after them: so is what cannot be read in it."""
+    """Where each file is about one device, or one person, and named after them: so is what cannot be read in it.
+
+    No record of it may be about another: an order that is about others does not look for one there.
+    """
 
     def item(self, identity: str, payload: bytes, info: "Info") -> Item:
         """What is known of a record of the file of `info`."""
         return self.dated(identity, self.describe(payload), info)
 
+    def about(self, name: str) -> str:
+        """The id in the name of a file, where it is `named`."""
+        return name.rstrip("+").partition("/")[0]
+
     def dated(self, identity: str, concerns: Concerns | None, info: "Info") -> Item:
         """The same, where it was read whom it concerns."""
         if concerns is None:
-            device = info.name if self.named == "device" else None
-            subjects = frozenset({info.name} if self.named == "subject" else ())
+            about = self.about(info.name)
+            device = about if self.named == "device" else None
+            subjects = frozenset({about} if self.named == "subject" and about else ())
             return Item(identity, self.record_class, None, device=device, subjects=subjects)
         item = concerns.item(identity, self.record_class)
         return replace(item, at=info.right(concerns.at)) if self.redates else item
@@ -197,8 +205,19 @@ class SealedFile:
         for sequence, payload in there.replay() if there else ():
             yield sequence, self._item(payload, sequence), payload
 
+    def spared(self, scope: Scope) -> bool:
+        """Whether an order for `scope` is about others than the one whom this file is about, by its name."""
+        meant = {"subject": scope.subjects, "device": scope.devices, None: ()}[self._kind.named]
+        return bool(meant) and self._kind.about(self.name) not in meant
+
+    def opens(self) -> bool:
+        """Whether any record does."""
+        return any(True for _ in self.records())
+
     def count_reached(self, scope: Scope, before: datetime) -> int:
         """How many records an order for `scope` reaches; reads them only where some may be reached, and others not."""
+        if self.spared(scope):
+            return 0
         count, _ = self.state()
         ends = (Item("", self._kind.record_class, at) for at in (self._oldest, self._newest))
         if all(reached(scope, before, end) for end in ends) and not (scope.cameras or scope.devices or scope.subjects):

@@ -205,7 +205,7 @@ class SealedFolder:
         """
         with self.change() as change:
             for file in self._after(change).values():
-                if not any(True for _ in file.records()):
+                if not file.opens():
                     self._replace(change, file, [], file.info)
 
     def redate(self, redated: Callable[[Moment], Moment]) -> None:
@@ -222,6 +222,8 @@ class SealedFolder:
         kept: Counter[tuple[str, datetime]] = Counter()
         with self.change() as change:
             for file in self._after(change).values():
+                if file.spared(scope) and file.opens():
+                    continue
                 records = list(file.records())
                 meant = [item for _, item, _ in records if reached(scope, before, item)]
                 holds = [hold for item in meant if (hold := self._holds(item))]

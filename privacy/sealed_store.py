@@ -168,17 +168,24 @@ class ExpiringStore(SealedStore):
         """
         names = set(self._files.names())
         newest = max((int(name) for name in names if name.isdecimal()), default=0)
-        if numbered(newest) in names and self._takes(file := self._files.file(numbered(newest)), largest):
-            now, begun, span = self._lifetime.time.moment(), file.info.moment, self._lifetime.span
-            first = since([concerns.at for concerns, _ in records], now)
-            young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
-            alike = now.boot == begun.boot and first.trusted == begun.trusted and file.info.until is None
-            if young and alike and begun.wall <= min(concerns.at for concerns, _ in records):
-                return numbered(newest)
+        if numbered(newest) in names and self._takes(self._files.file(numbered(newest)), records, largest):
+            return numbered(newest)
         return numbered(max(newest, above) + 1)
 
-    def _takes(self, file: SealedFile, largest: int) -> bool:
-        return file.size < largest and not self._files.away(file.name)
+    def _takes(self, file: SealedFile, records: Sequence[tuple[Concerns, bytes]], largest: int) -> bool:
+        """Whether `file` goes on with `records`; see `_taking`."""
+        if file.size >= largest or self._files.away(file.name):
+            return False
+        now, begun, span = self._lifetime.time.moment(), file.info.moment, self._span
+        first = since([concerns.at for concerns, _ in records], now)
+        young = span is None or now.since_boot - begun.since_boot < span.total_seconds()
+        alike = now.boot == begun.boot and first.trusted == begun.trusted and file.info.until is None
+        return young and alike and begun.wall <= min(concerns.at for concerns, _ in records)
+
+    @property
+    def _span(self) -> timedelta | None:
+        """How long one file takes records; None: for ever."""
+        return self._lifetime.span
 
     def _doubtful(self, name: str) -> bool:
         return self._lifetime.sealed(self._files.file(name).info.moment)

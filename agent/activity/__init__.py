@@ -1,0 +1,1 @@
+"""Who did, changed or looked at what: noted before it is shown, and readable by whom it concerns."""
