@@ -25,6 +25,9 @@ Phone = Annotated[str | None, typer.Option(metavar="NUMBER", help="Their telepho
 Tongue = Annotated[
     str | None, typer.Option(metavar="LANGUAGE", help=f"What to write to them in: {', '.join(Language)}.")
 ]
+Minor = Annotated[
+    bool | None, typer.Option("--minor/--adult", help="Whether this is a child or a teenager.", show_default=False)
+]
 _ROLES = f"What they are to the house: {', '.join(Role)}."
 
 
@@ -42,7 +45,7 @@ def list_people(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
             person.id,
             person.name,
             person.role,
-            "yes" if person.lives_here else "no",
+            _stays(person),
             person.email or "-",
             person.phone or "-",
             output.moment(person.added),
@@ -63,6 +66,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     lives_here: Lives = None,
     socket: Socket = DEFAULT_SOCKET,
     *,
+    minor: Annotated[bool, typer.Option("--minor", help="A child or a teenager.")] = False,
     json: Json = False,
 ) -> None:
     """Add somebody. Owners, residents and wearers live here, where nothing else is said; others do not."""
@@ -75,6 +79,7 @@ def add(  # noqa: PLR0913, PLR0917 - each is an option of the verb
         email=email or "",
         phone=phone or "",
         language=_language(language) or Language.BOKMAL,
+        minor=minor,
     )
     _show(_asked(socket, "POST", "/api/people", body), json=json)
 
@@ -88,8 +93,10 @@ def change(  # noqa: PLR0913, PLR0917 - each is an option of the verb
     phone: Phone = None,
     language: Tongue = None,
     lives_here: Lives = None,
+    minor: Minor = None,
     socket: Socket = DEFAULT_SOCKET,
     *,
+    returns: Annotated[bool, typer.Option("--returns", help="Who has left belongs to the house again.")] = False,
     json: Json = False,
 ) -> None:
     """Correct what is known of somebody; what it was before is gone."""
@@ -100,6 +107,8 @@ def change(  # noqa: PLR0913, PLR0917 - each is an option of the verb
         email=email,
         phone=phone,
         language=_language(language),
+        minor=minor,
+        returns=returns,
     )
     if body == PersonChange():
         raise usage("nothing is to be changed", "say what, as in --phone 22225555")
@@ -107,22 +116,43 @@ def change(  # noqa: PLR0913, PLR0917 - each is an option of the verb
 
 
 @app.command(epilog="Example: portvakt people remove p1f0c5a9b23d4e6f7")
-def remove(person: Id, socket: Socket = DEFAULT_SOCKET, *, yes: Yes = False) -> None:
-    """Forget somebody: they belong to the house no more, and name and address are gone.
+def remove(
+    person: Id,
+    socket: Socket = DEFAULT_SOCKET,
+    *,
+    forget: Annotated[bool, typer.Option("--forget", help="Now, and not in 30 days.")] = False,
+    yes: Yes = False,
+) -> None:
+    """End what somebody is to the house. Who has left already is forgotten at once, name and address and all.
 
-    Pictures that concern them stay for their time. `portvakt erase --subject ID` takes all there is of a person.
+    Who has left keeps the rights over what is kept of them for 30 days; then their record goes by itself. Pictures
+    that concern them stay for their time. `portvakt erase --subject ID` takes all there is of a person.
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
-    confirm(f"Forget {person}?", yes=yes)
-    Gateway(socket).fetch("DELETE", _path(person))
-    output.line(f"{person} is forgotten")
+    confirm(f"Forget {person}?" if forget else f"Remove {person}?", yes=yes)
+    gateway = Gateway(socket)
+    gateway.fetch("DELETE", _path(person))
+    left = _among(gateway.ask("GET", "/api/people", tuple[PersonView, ...]), person)
+    if left and forget:
+        gateway.fetch("DELETE", _path(person))
+    output.line(f"{person} has left, and is forgotten in 30 days" if left and not forget else f"{person} is forgotten")
 
 
 def _asked(socket: Socket, method: str, path: str, body: object) -> PersonView:
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
     return Gateway(socket).ask(method, path, PersonView, body)
+
+
+def _among(people: tuple[PersonView, ...], person: str) -> bool:
+    return any(one.id == person for one in people)
+
+
+def _stays(person: PersonView) -> str:
+    if person.until:
+        return f"left {output.moment(person.until)}"
+    return "yes" if person.lives_here else "no"
 
 
 def _show(person: PersonView, *, json: bool) -> None:

@@ -1,20 +1,24 @@
 """The register of people: names, how they are reached, and what they are to the house. A store like any other."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from agent.people.contact import Language
 from privacy.hold import Role
 from privacy.keyring import KeyRing
-from privacy.moment import Moment
+from privacy.moment import Age, Moment
 from privacy.records import Identifier, Item, RecordClass
 from privacy.sealed_file import Concerns, parsed
 from privacy.sealed_folder import HeldBy, nothing_held
 from privacy.sealed_store import SealedStore
 from privacy.store import Barrier
+
+LEFT_KEPT: Final = timedelta(days=30)
+"""How long somebody who has left can still use the rights over what is kept of them; then their record goes."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -32,6 +36,14 @@ class Person(msgspec.Struct, frozen=True):
     phone: str | None = None
     """As +4722225555."""
     language: Language = Language.BOKMAL
+    minor: bool = False
+    """A child or a teenager, who never owns the home."""
+    since: datetime | None = None
+    """Since when they are what they are; None: since they were added. Who goes on living here is what they were."""
+    until: datetime | None = None
+    """When they left the home; None: they belong to it."""
+    left: Moment | None = None
+    """The same as `until`, in every way that this box could know."""
 
     def __repr__(self) -> str:
         return f"Person({self.id}, {self.role})"
@@ -66,6 +78,7 @@ class PersonRegister(SealedStore):
         holds: HeldBy = nothing_held,
     ) -> None:
         super().__init__(directory, ring, moment, holds=holds, admits=barrier.admits)
+        self._moment = moment
 
     def all(self) -> list[Person]:
         """Everybody whom no hold hides and no order reaches, in the order in which they were added."""
@@ -73,10 +86,16 @@ class PersonRegister(SealedStore):
         return sorted(people.values(), key=lambda person: person.at)
 
     def owners(self) -> frozenset[str]:
-        """Whom no order reaches, by id; also those whom a hold hides, who own the house all the same."""
-        return frozenset(
-            person.id for item, person in self._known() if person.role is Role.OWNER and self._admits(item)
-        )
+        """Who owns the house and has not left it, by id, as of `unreached`."""
+        return frozenset(person.id for person in self.unreached() if person.role is Role.OWNER and person.until is None)
+
+    def unreached(self) -> list[Person]:
+        """Everybody whom no order reaches; also those whom a hold hides, who are what they are all the same."""
+        return list({person.id: person for item, person in self._known() if self._admits(item)}.values())
+
+    def has(self, person: str) -> bool:
+        """Whether anything is kept of `person`, also where it cannot be read or shown."""
+        return person in self._files.names()
 
     def put(self, person: Person) -> bool:
         """Keep `person`; what was kept of the same one before is gone, with its key.
@@ -98,6 +117,18 @@ class PersonRegister(SealedStore):
     def held(self, person: str) -> bool:
         """Whether a hold keeps what is known of `person`: then they can be neither changed nor removed."""
         return any(self._files.held(item) for _, item, _ in self._files.records(person))
+
+    def leave(self, person: Person, at: datetime) -> bool:
+        """`person` belongs to the home no more, from now on; as `put`. `expire` takes what is kept of them."""
+        return self.put(msgspec.structs.replace(person, until=at, left=self._moment()))
+
+    def expire(self, age: Callable[[Moment], Age], ahead: timedelta) -> int:
+        """Forget who left `LEFT_KEPT` ago, or will have within `ahead`, the time until the next run; how many.
+
+        `age` is `TimeKeeper.age`: a clock that was set back keeps nobody.
+        """
+        due = [one.id for _, one in self._known() if one.left and age(one.left).at_least + ahead >= LEFT_KEPT]
+        return sum(map(self.remove, due))
 
     def remove(self, person: str) -> bool:
         """Forget `person`, with the key; False where nobody knew them, or a hold keeps what is known.

@@ -38,6 +38,7 @@ class Action(StrEnum):
     READ_PEOPLE = "read_people"
     MANAGE_PEOPLE = "manage_people"
     REMOVE_PERSON = "remove_person"
+    RECOVER_PERSON = "recover_person"
     MANAGE_GRANTS = "manage_grants"
     TRANSFER_HOME = "transfer_home"
 

@@ -15,7 +15,8 @@ from privacy.hold import Role
 
 INSTALLATION: Final = timedelta(hours=4)
 """How long a camera may be in the state of being installed: for as long it gives test pictures to who mounts it."""
-_DWELLS: Final = frozenset({Role.OWNER, Role.RESIDENT, Role.WEARER})
+DWELLS: Final = frozenset({Role.OWNER, Role.RESIDENT, Role.WEARER})
+"""Who can live there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Membership:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if self.lives_here and self.role not in _DWELLS:
+        if self.lives_here and self.role not in DWELLS:
             raise PrivacyError(f"a {self.role} does not live here", hint="who does is a resident, too")
 
     def lasts(self, at: datetime) -> bool:

@@ -60,8 +60,21 @@ async def test_people_come_change_and_go(house: ServedHouse, line: Line) -> None
         ("Kari Nordmann", None, True),
         ("Ola Hansen", None, True),
     ]
+    assert "has left, and is forgotten in 30 days" in await line("people", "remove", ola["id"], "--yes")
+    assert "left 20" in await line("people", "list")
+    assert "Ola Hansen" in await line("people", "change", ola["id"], "--returns")
+    assert "has left" in await line("people", "remove", ola["id"], "--yes")
     assert "is forgotten" in await line("people", "remove", ola["id"], "--yes")
     assert [one["id"] for one in await line.json("people", "list")] == [kari]
+
+
+async def test_who_is_forgotten_at_once_and_who_is_a_minor(line: Line) -> None:
+    await line(*KARI)
+    tiril = await line.json("people", "add", "--role", "resident", "--name", "Tiril", "--minor")
+    assert (tiril["minor"], tiril["until"]) == (True, None)
+    assert (await line.json("people", "change", tiril["id"], "--adult"))["minor"] is False
+    assert f"{tiril['id']} is forgotten\n" in await line("people", "remove", tiril["id"], "--forget", "--yes")
+    assert [one["name"] for one in await line.json("people", "list")] == ["Kari Nordmann"]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +87,8 @@ async def test_people_come_change_and_go(house: ServedHouse, line: Line) -> None
         (("add", "--role", "owner", "--name", "K", "--language", "sv"), "it is one of nb, en", BAD),
         (("add", "--role", "owner", "--name", "K" * 201), "length <= 200", BAD),
         (("add", "--role", "guest", "--name", "K"), "needs an owner", NO),
+        (("add", "--role", "owner", "--name", "K", "--minor"), "a minor does not own", NO),
+        (("add", "--role", "guest", "--name", "K", "--lives-here"), "does not live here", NO),
         (("change", "p1"), "nothing is to be changed", BAD),
         (("change", "p1", "--name", "K"), "nobody here is p1", NO),
         (("remove", "p1", "--yes"), "nobody here is p1", NO),

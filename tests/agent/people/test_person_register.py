@@ -104,3 +104,26 @@ def test_an_export_says_all_that_is_kept(reopened: Reopened, clock: Any) -> None
     ((item, data),) = register.export(Scope(subjects=("p1",)))
     assert item.subjects == {"p1"}
     assert msgspec.json.decode(data, type=Person) == kari
+
+
+def test_a_record_of_before_there_were_minors_and_leavers_still_reads(reopened: Reopened, clock: Any) -> None:
+    old = (
+        b'{"id":"p1","at":"2024-06-01T12:00:00Z","role":"resident","name":"Kari","lives_here":true,'
+        b'"email":null,"phone":null,"language":"nb"}'
+    )
+    register = reopened()
+    register._files.append("p1", [(Concerns(clock.now(), subjects=("p1",)), old)])
+    (kari,) = register.all()
+    assert (kari.minor, kari.since, kari.until, kari.left) == (False, None, None, None)
+
+
+def test_who_has_left_is_that_after_a_restart_too(reopened: Reopened, clock: Any) -> None:
+    register = reopened()
+    register.put(person(clock, role=Role.OWNER))
+    assert register.owners() == {"p1"}
+    assert register.leave(register.all()[0], clock.now())
+    (left,) = reopened().all()
+    assert (left.until, left.left) == (clock.now(), register._moment())
+    assert reopened().owners() == set()
+    assert register.has("p1")
+    assert not register.has("p2")

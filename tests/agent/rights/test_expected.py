@@ -56,6 +56,7 @@ view_position      . . . . . . . . . .
 read_people        + + + . . . . . + .
 manage_people      + . . s . . . . . .
 remove_person      + . . s . . . . . .
+recover_person     s s . . . . . . s .
 manage_grants      + + . + . . . . + .
 transfer_home      ps . . ps . . . . . .
 export_own         . . . . . . . . . .
@@ -127,6 +128,7 @@ manage_devices     + . . + . . . . . .
 read_people        + + + . . . . . + .
 manage_people      + . . s . . . . . .
 remove_person      + . . s . . . . . .
+recover_person     s s . . . . . . s .
 """
 CAMERA = {
     Action.VIEW_PICTURES,

@@ -1,0 +1,113 @@
+"""Grants, programs' tokens, and what waits for a second person; `asks.py` says what each needs."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from agent.api.asks import Ends
+from agent.api.permission import caller_of
+from agent.api.problems import decode
+from agent.errors import Refused
+from agent.people.grant_desk import GrantDesk
+from agent.people.lent import GrantBody, TokenBody
+from agent.people.token_desk import TokenDesk
+from agent.rights.agreements import Agreement, Agreements
+from agent.rights.decision import Denied
+from agent.rights.grants import Actor
+from agent.signin.contract import AgreementView
+
+_ID: Final = r"{id:[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}}"
+
+
+def _json(value: object, *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")
+
+
+def _actor(request: web.Request) -> Actor:
+    return caller_of(request).actor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RightsRoutes:
+    """The requests, each in the name of who asks."""
+
+    grants: GrantDesk
+    tokens: TokenDesk
+    agreements: Agreements
+
+    def table(self) -> list[web.RouteDef]:
+        """For everybody: page, programs and command line."""
+        return [
+            web.get("/api/grants", self.list_grants),
+            web.post("/api/grants", self.give),
+            web.delete(f"/api/grants/{_ID}", self.end_grant),
+            web.get("/api/tokens", self.list_tokens),
+            web.post("/api/tokens", self.make),
+            web.delete(f"/api/tokens/{_ID}", self.end_token),
+        ]
+
+    def ends(self) -> Ends:
+        """For the application, under `ENDS`: what ending one of them asks."""
+        return Ends(self.grants.asks_to_end, self.tokens.asks_to_end)
+
+    def own(self) -> list[web.RouteDef]:
+        """For who has signed in."""
+        return [
+            web.get("/api/agreements", self.list_agreements),
+            web.post(f"/api/agreements/{_ID}", self.agree),
+            web.delete(f"/api/agreements/{_ID}", self.withdraw),
+        ]
+
+    async def list_grants(self, request: web.Request) -> web.Response:
+        return _json(await self.grants.all(_actor(request)))
+
+    async def give(self, request: web.Request) -> web.Response:
+        return _json(await self.grants.give(await decode(request, GrantBody), _actor(request)), status=201)
+
+    async def end_grant(self, request: web.Request) -> web.Response:
+        await self.grants.end(request.match_info["id"], _actor(request))
+        return web.Response(status=204)
+
+    async def list_tokens(self, request: web.Request) -> web.Response:
+        return _json(await self.tokens.all(_actor(request)))
+
+    async def make(self, request: web.Request) -> web.Response:
+        return _json(await self.tokens.make(await decode(request, TokenBody), _actor(request)), status=201)
+
+    async def end_token(self, request: web.Request) -> web.Response:
+        await self.tokens.end(request.match_info["id"], _actor(request))
+        return web.Response(status=204)
+
+    async def list_agreements(self, request: web.Request) -> web.Response:
+        return _json(tuple(map(_view, self.agreements.of(_actor(request).person))))
+
+    async def agree(self, request: web.Request) -> web.Response:
+        agreement = self.agreements.agree(request.match_info["id"], _actor(request).person)
+        if isinstance(agreement, Denied):
+            raise _unknown(agreement)
+        return _json(_view(agreement))
+
+    async def withdraw(self, request: web.Request) -> web.Response:
+        if denied := self.agreements.withdraw(request.match_info["id"], _actor(request).person):
+            raise _unknown(denied)
+        return web.Response(status=204)
+
+
+def _unknown(denied: Denied) -> Refused:
+    return Refused(denied.code, denied.why, hint="it may have ended: a quarter of an hour is all it has")
+
+
+def _view(agreement: Agreement) -> AgreementView:
+    target = agreement.target
+    return AgreementView(
+        id=agreement.id,
+        action=agreement.action,
+        by=agreement.by,
+        about=(*target.subjects, *target.also),
+        places=(*target.rooms, *target.cameras, *target.devices),
+        made=agreement.made,
+        until=agreement.until,
+        agreed=agreement.agreed is not None,
+    )
