@@ -4,13 +4,15 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from time import perf_counter
 
 import aiohttp
 
 from agent.api import contract
 from agent.changes import Changes
+from agent.consent.gates import Gate, Gates
 from agent.errors import Refused
 from agent.supervisor import Service, Supervisor
 from camera.capture import Camera, Darkroom, capture
@@ -23,7 +25,10 @@ from camera.vault.vault import Vault
 from camera.vault.viewing import Snapshot, Span
 from privacy import entries
 from privacy.clock import Clock
+from privacy.consent import No
+from privacy.consent_text import Kind
 from privacy.errors import StoreBroken
+from privacy.policy import policies
 from privacy.store import Disk
 from privacy.timekeeping import TimeKeeper
 
@@ -33,6 +38,7 @@ SHOWN_SNAPSHOTS = 24
 @dataclass(slots=True)
 class _Watched:
     camera: Camera
+    gate: Gate
     source: HttpSnapshot | None = None
     working: bool = False
     reason: str = ""
@@ -62,8 +68,14 @@ class Cameras:
         clock: Clock,
         changes: Changes,
         record: Callable[[entries.Entry], None],
+        gates: Gates | None = None,
     ) -> None:
-        self._watched = {camera.id: _Watched(camera) for camera in cameras}
+        """`gates` say which cameras may take pictures; None: those that are nobody's alone."""
+        gates = gates or Gates(policies())
+        self._watched = {
+            camera.id: _Watched(camera, gates.gate(Kind.CAMERA, camera.subjects, partial(self._judged, camera.id)))
+            for camera in cameras
+        }
         self._limits = vault.limits
         self._vault = vault
         self._disk = disk
@@ -101,11 +113,13 @@ class Cameras:
             watched.working, watched.reason = False, problem
             self._changes.mark("cameras")
 
-    def view(self) -> tuple[contract.CameraView, ...]:
+    def ids(self) -> list[str]:
         """Every camera that is configured, and every other whose pictures are still here."""
-        spans = self._mirror.spans
-        gone = [id_ for id_ in spans if id_ not in self._watched]
-        return tuple(self._one(id_, spans.get(id_)) for id_ in [*self._watched, *gone])
+        return [*self._watched, *(id_ for id_ in self._mirror.spans if id_ not in self._watched)]
+
+    def view(self) -> tuple[contract.CameraView, ...]:
+        """The same."""
+        return tuple(self._one(id_, self._mirror.spans.get(id_)) for id_ in self.ids())
 
     def snapshots(self) -> tuple[contract.SnapshotView, ...]:
         """The newest snapshots, newest first."""
@@ -145,6 +159,14 @@ class Cameras:
         """A JPEG, if there is one that may be shown."""
         return await self._disk.run(self._vault.thumbnail if thumbnail else self._vault.image, snapshot)
 
+    async def taken(self, snapshot: str) -> tuple[str, datetime] | None:
+        """Of what camera a picture is, and of when; None: there is none that may be shown."""
+        for one in self._mirror.newest:
+            if one.id == snapshot:
+                return one.camera, one.at
+        found = await self._disk.run(self._vault.one, snapshot)
+        return (found.camera, found.at) if found else None
+
     def _one(self, id_: str, span: Span | None) -> contract.CameraView:
         watched = self._watched.get(id_)
         limit = self._limits.of(id_)
@@ -154,12 +176,18 @@ class Cameras:
             id=id_,
             name=watched.camera.name if watched else id_,
             working=watched.working if watched else False,
-            reason=watched.reason if watched else "it is configured no more; its pictures go as they fall due",
+            reason=_reason(watched),
+            basis=watched.gate.basis if watched else "",
             pictures=span.count if span else 0,
             keep_seconds=limit.total_seconds(),
             newest=span.newest if span else None,
             next_to_go=min(span.oldest + limit, span.due) if span else None,
         )
+
+    def _judged(self, camera: str) -> None:
+        """It may take pictures, or may not any more: whether it works, the next one shows."""
+        self._watched[camera].working, self._watched[camera].reason = False, ""
+        self._changes.mark("cameras")
 
     async def _capture(self, watched: _Watched) -> None:
         camera = watched.camera
@@ -180,7 +208,7 @@ class Cameras:
             self._record(entries.PictureStored(at=self._clock.now(), camera=camera.id, bytes=size, milliseconds=took))
             self._stale.set()
 
-        await capture(camera, fetch, self._darkroom, stored)
+        await watched.gate.keep(lambda: capture(camera, fetch, self._darkroom, stored))
 
     async def _expire(self) -> None:
         def ran(due: Sequence[Expired]) -> None:
@@ -210,3 +238,10 @@ class Cameras:
         return _Mirror(
             self._vault.newest(None, SHOWN_SNAPSHOTS), spans, kept - sum(span.count for span in spans.values())
         )
+
+
+def _reason(watched: _Watched | None) -> str:
+    if watched is None:
+        return "it is configured no more; its pictures go as they fall due"
+    verdict = watched.gate.verdict
+    return verdict.why if isinstance(verdict, No) else watched.reason

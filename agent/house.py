@@ -1,6 +1,6 @@
 """The house: what the page and the command line ask of it, answered by the parts that know."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,6 +56,10 @@ class House:
     hold_desk: HoldDesk
     book: Holds
     people_desk: PeopleDesk
+    people_changed: Callable[[], Awaitable[None]]
+    """Who there is has changed: whoever is not what they were may not do any more what they did."""
+    ways_in: Callable[[str], Awaitable[bool]]
+    """Whether somebody has a way to sign in."""
     vault: Vault
     stores: Sequence[Store]
     policies: Mapping[RecordClass, Policy]
@@ -107,28 +111,32 @@ class House:
     async def remove(self, device: str, actor: str) -> None:
         await self.neighbourhood.remove(device, actor)
 
+    async def taken(self, snapshot: str) -> tuple[str, datetime] | None:
+        return await self.cameras.taken(snapshot)
+
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
-        del actor  # the log of who looked comes with the people
+        del actor  # who looked was noted before this was asked
         return await self.cameras.picture(snapshot, thumbnail=thumbnail)
 
     async def tag(self, snapshot: str, body: contract.TagBody, actor: str) -> contract.TagView:
-        # Until people can sign in, whoever uses the page or the command line is the owner, whose word this takes.
         await self.cameras.tag(snapshot, body.subject, actor)
         return contract.TagView(snapshot=snapshot, subject=body.subject)
 
     async def claim(self, body: contract.ClaimBody, actor: str) -> contract.ClaimBody:
         if problem := body.problem(self.clock.now()):
             raise Refused("bad_range", problem, hint="say from when, and up to when")
-        await self.cameras.claim(body, actor)  # the owner makes it, and so accepts it
+        await self.cameras.claim(body, actor)  # who may accept claims makes it, and so accepts it
         return body
 
     async def erase(self, scope: Scope, actor: str) -> contract.EraseAnswer:
-        del actor  # the local issuer is the only one in the house until people can sign in
+        del actor  # who ordered it was noted before this was asked; the order itself names nobody
         try:
             unknown = await self._unknown(scope)
         except StoreBroken:
             unknown = ()  # the order matters more than this; it meets what is wrong, too, and says so
-        return contract.EraseAnswer(order=await self.orders.erase(scope), unknown=unknown)
+        order = await self.orders.erase(scope)
+        await self.people_changed()  # whom it reaches is signed out at once
+        return contract.EraseAnswer(order=order, unknown=unknown)
 
     async def holds(self) -> tuple[contract.HoldView, ...]:
         return await self.hold_desk.history()
@@ -146,13 +154,21 @@ class House:
         return await self.people_desk.all()
 
     async def add_person(self, body: contract.PersonBody, actor: str) -> contract.PersonView:
-        return await self.people_desk.add(body, actor)
+        person = await self.people_desk.add(body, actor)
+        await self.people_changed()
+        return person
 
     async def change_person(self, person: str, body: contract.PersonChange, actor: str) -> contract.PersonView:
-        return await self.people_desk.change(person, body, actor)
+        changed = await self.people_desk.change(person, body, actor)
+        await self.people_changed()
+        return changed
 
     async def remove_person(self, person: str, actor: str) -> None:
         await self.people_desk.remove(person, actor)
+        await self.people_changed()
+
+    async def can_sign_in(self, person: str) -> bool:
+        return await self.ways_in(person)
 
     async def confirm_time(self, body: contract.TimeBody, actor: str) -> contract.TimeView:
         del actor  # as with `picture`

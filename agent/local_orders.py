@@ -42,8 +42,8 @@ class LocalIssuer:
         """Two orders given at once must not get the same sequence."""
         self._trust = Trust({key.kid: issuer(ISSUER, key.public_jwk())})
 
-    async def erase(self, scope: Scope) -> str:
-        """Order a point purge of `scope`; returns its id once it is in the journal.
+    async def erase(self, scope: Scope, *, form: Form = Form.POINT, ground: Ground = Ground.OWNERS_CHOICE) -> str:
+        """Order a purge of `scope`; returns its id once it is in the journal.
 
         Raises:
             Refused: `empty_scope`, the scope names nothing; `bad_range`, it ends before it begins; `size`.
@@ -54,9 +54,9 @@ class LocalIssuer:
                 "bad_range", "what is to be erased ends before it begins", hint="say from when, and up to when"
             )
         async with self._turn:
-            return await self._erase(scope)
+            return await self._erase(scope, form, ground)
 
-    async def _erase(self, scope: Scope) -> str:
+    async def _erase(self, scope: Scope, form: Form, ground: Ground) -> str:
         now = self._clock.now()
         issued = int(now.timestamp()) + 1  # NumericDate counts whole seconds: up to and with this one
         claims = Claims(
@@ -66,8 +66,8 @@ class LocalIssuer:
             seq=self._journal.last_sequences().get(ISSUER, 0) + 1,
             iat=issued,
             exp=issued + int(LIFE.total_seconds()),
-            form=Form.POINT,
-            ground=Ground.OWNERS_CHOICE,
+            form=form,
+            ground=ground,
             scope=scope,
         )
         try:

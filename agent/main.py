@@ -21,15 +21,17 @@ from agent.cloud.link import CloudLink
 from agent.cloud.mqtt import Settings
 from agent.cloud.orders import OrderDesk
 from agent.config.model import Config
+from agent.consent.gates import Gates
 from agent.devices import Devices
+from agent.doorway import Doorway
 from agent.errors import AgentError, ConfigInvalid, LinkDown
 from agent.hold_desk import HoldDesk
 from agent.house import House
 from agent.journal_expiry import keep_limit, limit_of
+from agent.lan.lan import Lan, open_authority
 from agent.local_orders import LocalIssuer
 from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
-from agent.people.desk import PeopleDesk
 from agent.recorder import Recorder
 from agent.storage import Storage, open_storage
 from agent.supervisor import STEADY_SECONDS, Bug, Service, Supervisor
@@ -38,6 +40,7 @@ from agent.timewatch import BelievedClock, OrderClock, TimeWatch
 from agent.uplink import Uplink
 from camera.decoder import Decoder
 from camera.http_snapshot import open_session
+from drivers.errors import LinkLost
 from privacy import entries
 from privacy.clock import Clock, SystemClock
 from privacy.erasure import Eraser
@@ -147,7 +150,7 @@ class _Agent:
             clock=clock,
             changes=self._changes,
             record=self._record,
-            on_known=storage.date_anew,
+            on_known=self._date_anew,
             hidden=lambda: self._watched.hidden,
             look_again=self._look_again,
         )
@@ -174,6 +177,32 @@ class _Agent:
             record=self._record,
         )
         self._link = self._cloud_link()
+        self._orders = LocalIssuer(
+            key=storage.local_key,
+            audience=self._audience,
+            journal=storage.journal,
+            eraser=self._eraser,
+            clock=self._order_clock,
+            random_bytes=storage.keys.random_bytes,
+        )
+        self._gates = Gates(storage.policies)
+        self._lan = self._on_lan()
+        self._page = ""
+        """The address of the page on this machine, once it is served."""
+        self._doorway = Doorway(
+            gateway=config.gateway.id,
+            audience=self._audience,
+            storage=storage,
+            cameras=sources.cameras(config),
+            gates=self._gates,
+            lan=self._lan,
+            address=lambda: self._lan.url if self._lan else self._page,
+            erase=self._orders.erase,
+            supervisor=self._supervisor,
+            disk=self._disk,
+            clock=clock,
+            record=self._record,
+        )
 
     async def run(self) -> None:
         """Everything, until a signal.
@@ -189,15 +218,18 @@ class _Agent:
             loop.add_signal_handler(number, stop.set)
         async with AsyncExitStack() as stack:
             stack.callback(self._disk.close)
+            stack.callback(self._doorway.close)
             stack.push_async_callback(self._close_vault)
             self._record(entries.AgentStarted(at=self._clock.now(), version=self._version))
             cameras = await self._cameras(stack)
             await self._finish_orders()
+            await self._doorway.open()
             house = self._house(cameras)
-            config = self._config.api
+            config, door = self._config.api, self._doorway.door(cameras.ids)
             address = await stack.enter_async_context(
-                serve(house, clock=self._clock, port=config.port, socket_path=config.socket)
+                serve(house, clock=self._clock, door=door, port=config.port, socket_path=config.socket, lan=self._lan)
             )
+            self._page = address.replace("127.0.0.1", "localhost")  # passkeys want a name
             await self._start(cameras)
             # What is there now stays: it need not be walked again while something is erased.
             gc.collect()
@@ -246,6 +278,7 @@ class _Agent:
             clock=self._clock,
             changes=self._changes,
             record=self._record,
+            gates=self._gates,
         )
         return self._watched
 
@@ -258,6 +291,10 @@ class _Agent:
         start(Service("erasure", self._eraser.run, (StoreBroken,)))
         start(Service("time", self._time.run, (StoreBroken,)))
         start(Service("holds", self._holds.run, (StoreBroken,)))
+        self._doorway.start(self._supervisor)
+        if self._lan:
+            start(Service("lan certificate", self._lan.renew, (StoreBroken,)))
+            start(Service("lan name", self._lan.advertise, (LinkLost, StoreBroken)))
         cameras.start(self._supervisor)
         for line in sources.lines(self._config):
             self._devices.add_line(line)
@@ -275,6 +312,13 @@ class _Agent:
             self._changes.mark("receipts")
 
         await keep_limit(storage.journal, storage.time, limit_of(storage.policies), self._disk, gone)
+
+    def _on_lan(self) -> Lan | None:
+        if self._config.lan is None:
+            return None
+        storage = self._storage
+        authority = open_authority(self._config.gateway.state_dir, storage.keys, storage.time)
+        return Lan(self._config.lan, authority, self._disk, storage.keys.random_bytes)
 
     def _cloud_link(self) -> CloudLink | None:
         cloud = self._config.cloud
@@ -301,24 +345,13 @@ class _Agent:
             uplink=self._uplink,
             journal=self._storage.journal,
             key=self._storage.receipt_key,
-            orders=LocalIssuer(
-                key=self._storage.local_key,
-                audience=self._audience,
-                journal=self._storage.journal,
-                eraser=self._eraser,
-                clock=self._order_clock,
-                random_bytes=self._storage.keys.random_bytes,
-            ),
+            orders=self._orders,
             time=self._time,
             hold_desk=self._holds,
             book=self._storage.holds,
-            people_desk=PeopleDesk(
-                register=self._storage.people,
-                disk=self._disk,
-                clock=self._clock,
-                random_bytes=self._storage.keys.random_bytes,
-                record=self._record,
-            ),
+            people_desk=self._doorway.people,
+            people_changed=self._doorway.look_again,
+            ways_in=self._doorway.can_sign_in,
             vault=self._storage.vault,
             stores=self._storage.stores,
             policies=self._storage.policies,
@@ -332,6 +365,11 @@ class _Agent:
         if scope.everything:
             self._storage.day_keys.forget()
 
+    def _date_anew(self) -> None:
+        """The time has become known. On the `Disk` thread."""
+        self._storage.date_anew()
+        self._doorway.refresh()
+
     def _held(self, item: Item) -> bool:
         return self._holds.keeps(item)
 
@@ -343,6 +381,7 @@ class _Agent:
         """As `Eraser.admit`; and whoever signed the order is a witness of the time."""
         new = await self._eraser.admit(order)
         await self._time.signed(order.issued)
+        await self._doorway.look_again()  # whom it reaches is signed out at once
         return new
 
     async def _receipt_made(self, order: PurgeOrder, kind: Kind, receipt: Receipt) -> None:
@@ -357,6 +396,7 @@ class _Agent:
         self._changes.mark("receipts")
         self._recorder.forget(order.scope, order.reaches_to(self._order_clock.now()))
         self._look_again()
+        await self._doorway.look_again()
         await self._neighbourhood.reconcile()
         if self._link:
             self._link.receipt_issued()

@@ -29,13 +29,18 @@ from agent.config.model import Keys as KeysConfig
 from agent.errors import ConfigInvalid
 from agent.people.register import PersonRegister
 from agent.register import DeviceRegister
+from agent.rights.book import GrantBook
+from agent.signin.credentials import Credentials
+from agent.signin.session_store import SessionStore
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
 from camera.vault.retention import LONGEST_SPAN, Limits
 from camera.vault.space import Space
 from camera.vault.tags import Tags
 from camera.vault.vault import Vault
+from privacy.activity import ActivityLog
 from privacy.clock import MachineClock
+from privacy.consents import Consents
 from privacy.errors import StoreBroken
 from privacy.files import sweep, write_new
 from privacy.holds import Holds
@@ -49,6 +54,7 @@ from privacy.policy import Policy, policies
 from privacy.records import RecordClass
 from privacy.redaction.pseudonyms import DayKeys
 from privacy.seal import Keys, RandomBytes
+from privacy.sealed_store import SealedStore
 from privacy.signing import SigningKey
 from privacy.spool import Spool
 from privacy.store import Barrier, Store
@@ -57,7 +63,21 @@ from privacy.timekeeping import Moment, TimeKeeper, Witness
 log = logging.getLogger(__name__)
 
 MEGABYTE = 1024 * 1024
-FOLDERS = ("keys", "vault", "tags", "operation-log", "spool", "devices", "people", "holds")
+FOLDERS = (
+    "keys",
+    "vault",
+    "tags",
+    "operation-log",
+    "spool",
+    "devices",
+    "people",
+    "credentials",
+    "sessions",
+    "grants",
+    "consents",
+    "activity",
+    "holds",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +98,11 @@ class Storage:
     spool: Spool
     register: DeviceRegister
     people: PersonRegister
+    credentials: Credentials
+    sessions: SessionStore
+    grants: GrantBook
+    consents: Consents
+    activity: ActivityLog
     holds: Holds
     day_keys: DayKeys
     policies: Mapping[RecordClass, Policy]
@@ -87,17 +112,30 @@ class Storage:
     @property
     def stores(self) -> tuple[Store, ...]:
         """Every store: what is not here gets no personal data."""
-        return (self.vault, self.operation_log, self.spool, self.register, self.people, self.holds)
+        return (self.vault, *self._sealed)
+
+    @property
+    def _sealed(self) -> tuple[SealedStore | Holds, ...]:
+        """Those of sealed logs."""
+        return (
+            self.operation_log,
+            self.spool,
+            self.register,
+            self.people,
+            self.credentials,
+            self.sessions,
+            self.grants,
+            self.consents,
+            self.activity,
+            self.holds,
+        )
 
     def date_anew(self) -> None:
         """The time has become known: what this boot stored before can be dated. On the `Disk` thread."""
         with self.ring.change():
             self.vault.redate()
-            self.operation_log.redate(self.time.redated)
-            self.spool.redate(self.time.redated)
-            self.register.redate(self.time.redated)
-            self.people.redate(self.time.redated)
-            self.holds.redate(self.time.redated)
+            for store in self._sealed:
+                store.redate(self.time.redated)
 
 
 def open_storage(config: Config, clock: MachineClock, random_bytes: RandomBytes = os.urandom) -> Storage:
@@ -146,9 +184,18 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
     rules = policies(config.gateway.systems, {RecordClass.OP_LOG: keep})
     operation_log = OperationLog(state / "operation-log", ring, time, keep, holds=holds.held, admits=barrier.admits)
     spool = Spool(state / "spool", keys, ring, time, keep, holds=holds.held, admits=barrier.admits)
+    activity = ActivityLog(
+        state / "activity",
+        ring,
+        time,
+        rules[RecordClass.ACTIVITY].limit,
+        barrier=barrier,
+        random_bytes=random_bytes,
+        holds=holds.held,
+    )
     day_keys = DayKeys(ring, time, keep)
     # Before anything is shown or stored: what is stored, and what the machine's own clock says, tell about the time.
-    moments = [*_pictured(ring), *operation_log.moments(), *spool.moments(), *day_keys.moments()]
+    moments = [*_pictured(ring), *operation_log.moments(), *spool.moments(), *activity.moments(), *day_keys.moments()]
     time.remember(moments)
     _begin(time, clock)
     return Storage(
@@ -176,6 +223,11 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
         spool=spool,
         register=DeviceRegister(state / "devices", ring, time.moment, barrier, holds=holds.held),
         people=PersonRegister(state / "people", ring, time.moment, barrier, holds=holds.held),
+        credentials=Credentials(state / "credentials", ring, time.moment, barrier, holds=holds.held),
+        sessions=SessionStore(state / "sessions", ring, time.moment, barrier, holds=holds.held),
+        grants=GrantBook(state / "grants", ring, time.moment, barrier, holds=holds.held),
+        consents=Consents(state / "consents", ring, time.moment, barrier, holds=holds.held),
+        activity=activity,
         holds=holds,
         day_keys=day_keys,
         policies=rules,

@@ -233,6 +233,72 @@ class PersonRemoved(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class ConsentGiven(Entry):
+    """By the person themselves: nobody else can."""
+
+    subject: PersonId
+    kind: Kept
+    version: Count
+    """Of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentWithdrawn(Entry):
+    subject: PersonId
+    kind: Kept
+    order: Kept
+    """The order that erases what had been collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class HomeClaimed(Entry):
+    """Somebody made the gateway theirs, as its first owner."""
+
+    subject: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn(Entry):
+    subject: PersonId
+    way: Kept
+    """From the closed list."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignInRefused(Entry):
+    """It does not say of whom: what was typed may be anything."""
+
+    level: ClassVar[Level] = Level.WARNING
+
+    way: Kept
+    code: Kept
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOut(Entry):
+    subject: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class WayChanged(Entry):
+    """How somebody signs in has changed, by themselves."""
+
+    subject: PersonId
+    what: Kept
+    """From a closed list."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMade(Entry):
+    """A way in for somebody, once."""
+
+    subject: PersonId
+    actor: PersonId
+    purpose: Kept
+    """From the closed list."""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlaced(Entry):
     hold: Kept
     """A UUIDv7, which names nobody."""

@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 UNFINISHED = ".new"
 """What a file's name ends in while it is not yet whole."""
 OURS = re.compile(
-    r"root\.key(\.check)?|(receipt|receipt-public|local-issuer)\.jwk|journal|keys/table\.[ab]"
-    r"|(operation-log|spool|devices|people|tags|holds)/[0-9a-f]{32}\.log|spool/state"
+    r"root\.key(\.check)?|authority|(receipt|receipt-public|local-issuer)\.jwk|journal|keys/table\.[ab]"
+    r"|(operation-log|spool|devices|people|credentials|sessions|grants|consents|activity|tags|holds)/[0-9a-f]{32}\.log"
+    r"|spool/state|activity/hashes-[0-3]"
 )
 """The files of a state directory that `write_new` writes, as `privacy/FORMAT.md` lists them."""
 

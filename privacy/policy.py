@@ -105,7 +105,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One record class's purpose, legal bases and limits: of each event, the shortest that any system here says."""
+    """One record class's purpose, legal bases and limits: of each event, the shortest that any system here says.
+
+    A basis is there where any system here has it; only `consent` can be withdrawn.
+    """
 
     record_class: RecordClass
     purpose: str
@@ -146,7 +149,9 @@ class _ClassRow(msgspec.Struct, forbid_unknown_fields=True):
 class _Difference(msgspec.Struct, forbid_unknown_fields=True):
     """A class in a system's file."""
 
-    limits: dict[str, str]
+    limits: dict[str, str] = {}
+    basis: tuple[Basis, ...] = ()
+    """Empty: as in the base."""
 
 
 class _SystemFile(msgspec.Struct, forbid_unknown_fields=True):
@@ -160,6 +165,18 @@ class _Base:
     """A class as it is for every system that says nothing else."""
 
     row: _ClassRow
+    limits: Mapping[Event, Limit]
+
+    @property
+    def basis(self) -> str:
+        return " / ".join(self.row.basis)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one system says of one class: its own words, and the base's where it has none."""
+
+    bases: tuple[Basis, ...]
     limits: Mapping[Event, Limit]
 
 
@@ -193,8 +210,9 @@ def policies(
     said = [_said_by(system, bases, folder) for system in systems]
     combined = {}
     for class_, base in bases.items():
-        every = [limit for limits in said for limit in limits[class_].values()]
-        policy = Policy(class_, base.row.purpose, base.row.basis, _shortest(every))
+        every = [limit for system in said for limit in system[class_].limits.values()]
+        grounds = tuple(basis for basis in base.row.basis if any(basis in system[class_].bases for system in said))
+        policy = Policy(class_, base.row.purpose, grounds, _shortest(every))
         asked = (shortened or {}).get(class_)
         combined[class_] = policy if asked is None else _shortened(policy, every, asked)
     return combined
@@ -247,30 +265,35 @@ def _bases(folder: Traversable) -> dict[RecordClass, _Base]:
     return bases
 
 
-def _said_by(
-    system: str, bases: Mapping[RecordClass, _Base], folder: Traversable
-) -> dict[RecordClass, dict[Event, Limit]]:
-    """Every limit of one system: its own, and those of the base where it says nothing."""
+def _said_by(system: str, bases: Mapping[RecordClass, _Base], folder: Traversable) -> dict[RecordClass, _Said]:
+    """Every basis and limit of one system: its own, and those of the base where it says nothing."""
     if system not in known_systems(folder):
         raise PrivacyError(
             f"there is no policy of a system {system!r}", hint=f"known: {', '.join(known_systems(folder))}"
         )
     said = {
-        class_: {event: replace(limit, system=system) for event, limit in base.limits.items()}
+        class_: _Said(base.row.basis, {event: replace(limit, system=system) for event, limit in base.limits.items()})
         for class_, base in bases.items()
     }
     file = _shaped(_toml(folder, system), _SystemFile, f"{system}.toml", "it has `name`, `about` and `classes`")
     for name, value in file.classes.items():
         where, class_ = f"{system}.toml: {name}", _named(f"{system}.toml", RecordClass, "record class", name)
-        own = _limits(where, _shaped(value, _Difference, where, "a class has `limits` here").limits, system)
+        row = _shaped(value, _Difference, where, "a class has `limits` here, and may have `basis`")
+        base = bases[class_]
+        own = _limits(where, row.limits, system)
         for event, limit in own.items():
-            base = bases[class_].limits.get(event)
-            if base is not None and bases[class_].row.ceiling and limit.time > base.time:
+            longest = base.limits.get(event)
+            if longest is not None and base.row.ceiling and limit.time > longest.time:
                 raise PrivacyError(
-                    f"{where}: {event} = {limit.said!r} is longer than the {base.said!r} of {_BASE}.toml",
-                    hint=f"say {base.said!r} or less; only what has `ceiling = false` there may be longer",
+                    f"{where}: {event} = {limit.said!r} is longer than the {longest.said!r} of {_BASE}.toml",
+                    hint=f"say {longest.said!r} or less; only what has `ceiling = false` there may be longer",
                 )
-        said[class_].update(own)
+        if foreign := [basis for basis in row.basis if basis not in base.row.basis]:
+            raise PrivacyError(
+                f"{where} rests on {' / '.join(foreign)}, and in {_BASE}.toml on {base.basis}",
+                hint="a system may leave out a basis, and add none",
+            )
+        said[class_] = _Said(row.basis or base.row.basis, {**said[class_].limits, **own})
     return said
 
 

@@ -114,12 +114,12 @@ class Barrier:
         """Whether `item` may be stored, and may be shown."""
         # By the clock that cannot be set: with wall time set back, a barrier of yesterday would reach what comes now.
         now = self._clock.monotonic()
-        for order in [order for order, at in self._settled.items() if now - at > LONGEST_ON_ITS_WAY]:
-            del self._settled[order]
+        # Copies, made in one step of the interpreter: the event loop asks while the `Disk` thread raises and settles.
+        for order in [order for order, at in tuple(self._settled.items()) if now - at > LONGEST_ON_ITS_WAY]:
+            self._settled.pop(order, None)
             self._raised.pop(order, None)
-        return not any(
-            scope.covers(item) and (item.at is None or item.at < reach) for scope, reach in self._raised.values()
-        )
+        raised = tuple(self._raised.values())
+        return not any(scope.covers(item) and (item.at is None or item.at < reach) for scope, reach in raised)
 
 
 class Disk:

@@ -1,14 +1,16 @@
 """What each route asks before it is carried out: which action, of what. A route that is not here is not served."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Final, NamedTuple, cast
+from typing import Final, Literal, NamedTuple
 
 from aiohttp import web
 
-from agent.api.contract import ClaimBody, EraseBody, HoldBody, House, PersonChange, SnapshotView, TagBody
+from agent.api.contract import ClaimBody, EraseBody, HoldBody, House, PersonChange, TagBody
 from agent.api.problems import decode
+from agent.errors import Refused
+from agent.people.lent import GrantBody, TokenBody
 from agent.rights.actions import Action
+from agent.rights.lending import asked, in_group, target_of
 from agent.rights.target import HOME, Target
 from privacy.records import Scope
 
@@ -19,8 +21,6 @@ class Question(NamedTuple):
     action: Action
     target: Target = HOME
 
-
-_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 Ask = Callable[[web.Request, House, str], Awaitable[Sequence[Question]]]
 """What a request asks, in the name of a person; all of it must be allowed."""
@@ -33,6 +33,15 @@ def _always(action: Action) -> Ask:
     return ask
 
 
+def _own(action: Action) -> Ask:
+    """About whoever asks, and nobody else."""
+
+    async def ask(_request: web.Request, _house: House, person: str) -> Sequence[Question]:
+        return [Question(action, Target(subjects=(person,)))]
+
+    return ask
+
+
 def _device(action: Action) -> Ask:
     async def ask(request: web.Request, _house: House, _person: str) -> Sequence[Question]:
         return [Question(action, Target(devices=(request.match_info["id"],)))]
@@ -41,21 +50,26 @@ def _device(action: Action) -> Ask:
 
 
 async def _picture(request: web.Request, house: House, _person: str) -> Sequence[Question]:
-    return [Question(Action.VIEW_PICTURES, _of_snapshot(house, request.match_info["id"]))]
+    return [Question(Action.VIEW_PICTURES, await _of_snapshot(house, request.match_info["id"]))]
 
 
 async def _tag(request: web.Request, house: House, _person: str) -> Sequence[Question]:
     body = await decode(request, TagBody)
-    target = _of_snapshot(house, request.match_info["id"], also=(body.subject,))
+    target = await _of_snapshot(house, request.match_info["id"], also=(body.subject,))
     return [Question(Action.TAG_PICTURE, target)]
 
 
-def _of_snapshot(house: House, snapshot: str, also: tuple[str, ...] = ()) -> Target:
-    """The camera that took it, and when; where that is not known here, any camera, and longer ago than anything."""
-    for shown in cast("tuple[SnapshotView, ...]", house.section("snapshots")):
-        if shown.id == snapshot:
-            return Target(cameras=(shown.camera,), moment=shown.at, also=also)
-    return Target(also=also, moment=_LONG_AGO)
+async def _of_snapshot(house: House, snapshot: str, also: tuple[str, ...] = ()) -> Target:
+    """The camera that took it, and when.
+
+    Raises:
+        Refused: `unknown_snapshot`; of whom it may be shown to, that says nothing.
+    """
+    taken = await house.taken(snapshot)
+    if taken is None:
+        raise Refused("unknown_snapshot", "there is no such picture", hint="it may have gone at its time")
+    camera, at = taken
+    return Target(cameras=(camera,), moment=at, also=also)
 
 
 async def _claim(request: web.Request, _house: House, _person: str) -> Sequence[Question]:
@@ -93,12 +107,62 @@ async def _release(request: web.Request, house: House, _person: str) -> Sequence
 
 async def _change_person(request: web.Request, _house: House, person: str) -> Sequence[Question]:
     body, id_ = await decode(request, PersonChange), request.match_info["id"]
-    own = id_ == person and body.role is None and body.lives_here is None
+    # What somebody is to the home is not theirs to say: a minor does not grow up, and who has left does not come back.
+    belongs = body.role is None and body.lives_here is None and body.minor is None and not body.returns
+    own = id_ == person and belongs
     return [Question(Action.RECTIFY_OWN if own else Action.MANAGE_PEOPLE, Target(subjects=(id_,)))]
 
 
-async def _remove_person(request: web.Request, _house: House, _person: str) -> Sequence[Question]:
-    return [Question(Action.REMOVE_PERSON, Target(subjects=(request.match_info["id"],)))]
+async def _give(request: web.Request, _house: House, person: str) -> Sequence[Question]:
+    body = await decode(request, GrantBody)
+    actions = frozenset(body.actions).union(*map(in_group, body.groups))
+    return [Question(Action.MANAGE_GRANTS, asked(person, actions, body.reach, body.person))]
+
+
+async def _make_token(request: web.Request, _house: House, _person: str) -> Sequence[Question]:
+    return [Question(Action.MANAGE_GRANTS, target_of((await decode(request, TokenBody)).reach))]
+
+
+async def _lent(_request: web.Request, _house: House, person: str) -> Sequence[Question]:
+    """Everybody sees what they lent and were lent; whether they see more, the desk asks for each."""
+    return [Question(Action.READ_PEOPLE, Target(subjects=(person,)))]
+
+
+class Ends(NamedTuple):
+    """What ending a grant or a token asks, by its id and who wants to: of the desks, which know whose they are."""
+
+    grant: Callable[[str, str], Sequence[Question]]
+    token: Callable[[str, str], Sequence[Question]]
+
+
+ENDS: Final = web.AppKey("ends", Ends)
+
+
+def _end(kind: Literal["grant", "token"]) -> Ask:
+    async def ask(request: web.Request, _house: House, person: str) -> Sequence[Question]:
+        if ENDS not in request.app:  # without the desks there is none, and this says as much as they would of it
+            return [Question(Action.MANAGE_GRANTS)]
+        ends = request.app[ENDS]
+        return (ends.grant if kind == "grant" else ends.token)(request.match_info["id"], person)
+
+    return ask
+
+
+async def _remove_person(request: web.Request, house: House, person: str) -> Sequence[Question]:
+    id_ = request.match_info["id"]
+    action = Action.REMOVE_PERSON
+    if any(one.id == id_ and one.until is not None for one in await house.people()):
+        # Who has left keeps the rights over what is kept of them; to forget them is to erase that.
+        action = Action.ERASE_OWN if id_ == person else Action.ERASE_OTHERS
+    return [Question(action, Target(subjects=(id_,)))]
+
+
+async def _link(request: web.Request, house: House, _person: str) -> Sequence[Question]:
+    """Whoever may add people may invite them; who has a way in already has lost it, or somebody says so."""
+    id_ = request.match_info["id"]
+    if await house.can_sign_in(id_):
+        return [Question(Action.RECOVER_PERSON, Target(subjects=(id_,)))]
+    return [Question(Action.MANAGE_PEOPLE, Target(also=(id_,)))]
 
 
 ASKS: Final[Mapping[str, Ask]] = {
@@ -109,6 +173,12 @@ ASKS: Final[Mapping[str, Ask]] = {
     "GET /api/inventory": _always(Action.READ_INVENTORY),
     "GET /api/audit": _always(Action.READ_RECEIPTS),
     "GET /api/audit/checkpoint": _always(Action.READ_RECEIPTS),
+    "GET /api/activity": _own(Action.READ_OWN_ACTIVITY),
+    "GET /api/activity/all": _always(Action.READ_ALL_ACTIVITY),
+    "GET /api/activity/checkpoint": _own(Action.READ_OWN_ACTIVITY),
+    "GET /api/activity/growth/{size}": _own(Action.READ_OWN_ACTIVITY),
+    "GET /api/activity/{sequence}/proof": _own(Action.READ_OWN_ACTIVITY),
+    "GET /api/activity/all/{sequence}/proof": _always(Action.READ_ALL_ACTIVITY),
     "GET /api/receipts/{order}/{kind}": _always(Action.READ_RECEIPTS),
     "GET /metrics": _always(Action.READ_METRICS),
     "POST /api/devices/{id}/commands": _device(Action.CONTROL_DEVICES),
@@ -125,8 +195,59 @@ ASKS: Final[Mapping[str, Ask]] = {
     "POST /api/people": _always(Action.MANAGE_PEOPLE),
     "PATCH /api/people/{id}": _change_person,
     "DELETE /api/people/{id}": _remove_person,
+    "POST /api/people/{id}/link": _link,
+    "GET /api/grants": _lent,
+    "POST /api/grants": _give,
+    "DELETE /api/grants/{id}": _end("grant"),
+    "GET /api/tokens": _lent,
+    "POST /api/tokens": _make_token,
+    "DELETE /api/tokens/{id}": _end("token"),
+    "GET /api/consents": _own(Action.CONSENT_OWN),
+    "POST /api/consents": _own(Action.CONSENT_OWN),
+    "DELETE /api/consents/{kind}": _own(Action.CONSENT_OWN),
     "POST /api/time": _always(Action.CONFIRM_TIME),
 }
 
-PUBLIC: Final = frozenset({"GET /", "GET /static/{path}"})
-"""The page's own files, which are the same for everybody and say nothing of the house."""
+PUBLIC: Final = frozenset(
+    {
+        "GET /",
+        "GET /static/{path}",
+        "GET /api/openapi.json",
+        "GET /api/who",
+        "POST /api/claim",
+        "POST /api/sign-in/password",
+        "POST /api/sign-in/passkey/options",
+        "POST /api/sign-in/passkey",
+        "POST /api/sign-in/code",
+        "POST /api/sign-in/button",
+    }
+)
+"""The page's own files, which are the same for everybody and say nothing of the house, and the ways in."""
+
+OWN: Final = frozenset(
+    {
+        "DELETE /api/session",
+        "GET /api/sessions",
+        "DELETE /api/sessions/{id}",
+        "POST /api/presence",
+        "GET /api/ways",
+        "PUT /api/ways/password",
+        "POST /api/ways/passkeys/options",
+        "POST /api/ways/passkeys",
+        "DELETE /api/ways/passkeys/{id}",
+        "POST /api/ways/second-factor",
+        "POST /api/ways/second-factor/confirm",
+        "DELETE /api/ways/second-factor",
+        "POST /api/ways/recovery-codes",
+        "GET /api/agreements",
+        "POST /api/agreements/{id}",
+        "DELETE /api/agreements/{id}",
+    }
+)
+"""What a person who has signed in asks about themselves; the answer names nobody else."""
+
+UNCLAIMED: Final = frozenset({"GET /", "GET /static/{path}", "GET /api/who", "POST /api/claim"})
+"""What is served before the gateway belongs to somebody."""
+
+LOCAL_ONLY: Final = frozenset({"POST /api/button", "POST /api/claim-code", "POST /api/trust", "DELETE /api/trust"})
+"""Of the command line's socket alone: the hand at the box."""

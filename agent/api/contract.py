@@ -77,6 +77,10 @@ class CameraView(Wire, frozen=True, kw_only=True):
     name: str
     working: bool
     reason: str = ""
+    """Why it takes no pictures: what is wrong with it, or whose consent it waits for."""
+    basis: str = ""
+    """On what ground it takes them: `consent`, of everybody whom it is assigned to; or `contract`, where it is nobody's
+    alone, so that no one person's word stops it. Empty: it takes none any more."""
     pictures: int
     keep_seconds: float
     """The limit that its pictures live under."""
@@ -256,6 +260,9 @@ class PersonView(Wire, frozen=True, kw_only=True):
     """In the form of E.164."""
     language: Language = Language.BOKMAL
     added: datetime
+    minor: bool = False
+    until: datetime | None = None
+    """When they left the home. They keep the rights over what is kept of them, for 30 days."""
 
 
 class PersonBody(Wire, frozen=True, kw_only=True):
@@ -266,6 +273,8 @@ class PersonBody(Wire, frozen=True, kw_only=True):
     """RFC 3696, erratum 1690: none is longer."""
     phone: Annotated[str, Meta(max_length=40)] = ""
     language: Language = Language.BOKMAL
+    minor: bool = False
+    """A child or a teenager; never an owner."""
 
 
 class PersonChange(Wire, frozen=True, kw_only=True):
@@ -277,6 +286,9 @@ class PersonChange(Wire, frozen=True, kw_only=True):
     email: Annotated[str, Meta(max_length=254)] | None = None
     phone: Annotated[str, Meta(max_length=40)] | None = None
     language: Language | None = None
+    minor: bool | None = None
+    returns: bool = False
+    """True: who has left belongs to the home again, from now on."""
 
 
 class TagBody(Wire, frozen=True, kw_only=True):
@@ -389,6 +401,9 @@ class House(Protocol):
     async def remove(self, device: str, actor: str) -> None:
         """Forget an adopted device. Refused: `unknown_device`, `configured` (stands in the configuration), `held`."""
 
+    async def taken(self, snapshot: str) -> tuple[str, datetime] | None:
+        """Of what camera a picture is, and of when; None when there is no such snapshot (any more)."""
+
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
         """A JPEG, or None when there is no such snapshot (any more)."""
 
@@ -423,7 +438,10 @@ class House(Protocol):
         """Correct what is known of somebody. Refused: the codes of `PeopleDesk.change`."""
 
     async def remove_person(self, person: str, actor: str) -> None:
-        """Forget somebody. Refused: the codes of `PeopleDesk.remove`."""
+        """End what somebody is to the home; forget who has left. Refused: the codes of `PeopleDesk.remove`."""
+
+    async def can_sign_in(self, person: str) -> bool:
+        """Whether somebody has a password or a passkey already."""
 
     async def confirm_time(self, body: TimeBody, actor: str) -> TimeView:
         """A person says what time it is. Refused: `not_believed`, and why."""

@@ -11,6 +11,8 @@ import msgspec
 from aiohttp import WSCloseCode, web
 
 from agent.api.contract import Section, State, Wire
+from agent.api.operation import operation
+from agent.api.permission import caller_of
 from agent.api.sight import Sight, SightOf
 from agent.errors import Refused
 from privacy.clock import Clock
@@ -23,6 +25,8 @@ BEAT_SECONDS: Final = 15.0
 """How often the time is sent when nothing changes: a page that hears nothing for longer knows that we are gone."""
 _CLOSE_SECONDS: Final = 1.0
 _INBOUND_LIMIT: Final = 1024
+SIGNED_OUT: Final = 4401
+"""The close code (RFC 6455, section 7.4.2: private use) when the session that a page listens in has ended."""
 
 
 class Whole(Wire, frozen=True, kw_only=True, tag_field="type", tag="state"):
@@ -54,7 +58,9 @@ class Feed:
         self._sight_of = sight_of
         self._clock = clock
         self._listeners: dict[web.WebSocketResponse, web.Request] = {}
+        self._over: dict[web.WebSocketResponse, asyncio.Event] = {}
 
+    @operation("The state, and then each change of it, over a WebSocket", status=101, refusals=(400,))
     async def listen(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one listener until it goes."""
         if len(self._listeners) >= LISTENERS:
@@ -65,14 +71,21 @@ class Feed:
         if not listener.can_prepare(request):
             raise Refused("malformed", "this path speaks WebSocket only")
         self._listeners[listener] = request
+        self._over[listener] = asyncio.Event()
         try:
             await listener.prepare(request)
             await self._serve(listener, self._sight_of(request))
         except* (TimeoutError, ConnectionError):
             _drop(request)
         finally:
-            del self._listeners[listener]
+            del self._listeners[listener], self._over[listener]
         return listener
+
+    def end(self, session: str) -> None:
+        """Nobody listens in `session` any more: it has ended."""
+        for listener, request in self._listeners.items():
+            if caller_of(request).session == session:
+                self._over[listener].set()
 
     async def close(self, _app: web.Application) -> None:
         """Say goodbye to all (signal `on_shutdown`), to all at once: a page may be asleep."""
@@ -96,8 +109,13 @@ class Feed:
                 await asyncio.sleep(BEAT_SECONDS)
                 await self._send(listener, Beat(now=self._now()))
 
+        async def leave() -> None:
+            await self._over[listener].wait()
+            async with asyncio.timeout(SEND_SECONDS):
+                await listener.close(code=SIGNED_OUT)
+
         async with asyncio.TaskGroup() as group:
-            telling = [group.create_task(tell_changes()), group.create_task(beat())]
+            telling = [group.create_task(tell_changes()), group.create_task(beat()), group.create_task(leave())]
             await asyncio.sleep(0)  # from here we follow the house, so nothing falls between the state and its changes
             await self._send(listener, Whole(now=self._now(), state=sight.state()))
             greeted.set()

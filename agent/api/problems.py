@@ -24,6 +24,15 @@ BODY_LIMIT: Final = 64 * 1024
 STATUS: Final = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "foreign_page": HTTPStatus.FORBIDDEN,
+    "wrong_credentials": HTTPStatus.UNAUTHORIZED,
+    "wrong_code": HTTPStatus.UNAUTHORIZED,
+    "wrong_passkey": HTTPStatus.UNAUTHORIZED,
+    "cloned_passkey": HTTPStatus.UNAUTHORIZED,
+    "second_factor": HTTPStatus.UNAUTHORIZED,
+    "needs_presence": HTTPStatus.FORBIDDEN,
+    "claimed": HTTPStatus.NOT_FOUND,
+    "unknown_session": HTTPStatus.NOT_FOUND,
+    "unknown_passkey": HTTPStatus.NOT_FOUND,
     "unknown_path": HTTPStatus.NOT_FOUND,
     "unknown_device": HTTPStatus.NOT_FOUND,
     "unknown_camera": HTTPStatus.NOT_FOUND,
@@ -31,16 +40,33 @@ STATUS: Final = {
     "unknown_receipt": HTTPStatus.NOT_FOUND,
     "unknown_hold": HTTPStatus.NOT_FOUND,
     "unknown_person": HTTPStatus.NOT_FOUND,
+    "unknown_entry": HTTPStatus.NOT_FOUND,
+    "unknown_grant": HTTPStatus.NOT_FOUND,
+    "unknown_token": HTTPStatus.NOT_FOUND,
+    "unknown_room": HTTPStatus.NOT_FOUND,
+    "unknown_agreement": HTTPStatus.NOT_FOUND,
     "not_found": HTTPStatus.NOT_FOUND,
     "wrong_method": HTTPStatus.METHOD_NOT_ALLOWED,
     "configured": HTTPStatus.CONFLICT,
+    "button_not_pressed": HTTPStatus.CONFLICT,
     "held": HTTPStatus.CONFLICT,
     "ordered": HTTPStatus.CONFLICT,
+    "not_consent": HTTPStatus.CONFLICT,
+    "old_text": HTTPStatus.CONFLICT,
     "ended": HTTPStatus.CONFLICT,
+    "last_way": HTTPStatus.CONFLICT,
+    "login_taken": HTTPStatus.CONFLICT,
+    "known_passkey": HTTPStatus.CONFLICT,
+    "unknown_ceremony": HTTPStatus.CONFLICT,
+    "has_left": HTTPStatus.CONFLICT,
+    "not_left": HTTPStatus.CONFLICT,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "wrong_content_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "foreign_host": HTTPStatus.MISDIRECTED_REQUEST,
+    "too_many_guesses": HTTPStatus.TOO_MANY_REQUESTS,
     "too_many_listeners": HTTPStatus.SERVICE_UNAVAILABLE,
+    "too_many_requests": HTTPStatus.TOO_MANY_REQUESTS,
+    "busy": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What a code means in HTTP. Any other refusal is of something that was understood, but cannot be: 422."""
 
@@ -53,6 +79,15 @@ _CODES: Final = {
 
 class NotPermitted(Refused):
     """Who asks may not do it; the code is that of `agent.rights`."""
+
+
+class NotSignedIn(Refused):
+    """Nobody knows who asks. `not_signed_in`, or why a way in did not open."""
+
+    def __init__(
+        self, code: str = "not_signed_in", message: str = "nobody is signed in here", *, hint: str = "sign in"
+    ) -> None:
+        super().__init__(code, message, hint=hint)
 
 
 class Problem(Wire, frozen=True, kw_only=True):
@@ -102,6 +137,8 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
 def _status(refusal: Refused) -> HTTPStatus:
     if isinstance(refusal, NotPermitted):
         return HTTPStatus.FORBIDDEN
+    if isinstance(refusal, NotSignedIn):
+        return HTTPStatus.UNAUTHORIZED
     return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 

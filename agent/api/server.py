@@ -1,29 +1,34 @@
-"""The local API: the page for people on loopback, and the same requests for the command line on a Unix socket."""
+"""The local API: the page on loopback and on the LAN, and the same requests for the command line on a Unix socket."""
 
 import errno
 import ipaddress
 import os
 import socket
+import ssl
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from agent.api.asks import ENDS
 from agent.api.assets import Assets
-from agent.api.contract import CameraView, House
+from agent.api.contract import House
+from agent.api.door import Door, only_when_claimed
 from agent.api.feed import Feed
 from agent.api.guard import harden, same_origin
-from agent.api.permission import Permission, caller_of, permitted
+from agent.api.openapi import describe
+from agent.api.permission import caller_of, identified, identify_local, permitted
 from agent.api.problems import BODY_LIMIT, as_problems
+from agent.api.rate import limited
 from agent.api.routes import Routes
 from agent.api.sight import Sight, SightOf
 from agent.errors import ConfigInvalid
-from agent.rights.local import local_household
+from agent.lan.lan import Lan
 from privacy.clock import Clock
 
 STOP_SECONDS: Final = 2.0
@@ -31,69 +36,91 @@ STOP_SECONDS: Final = 2.0
 
 
 @asynccontextmanager
-async def serve(
-    house: House, *, clock: Clock, port: int, socket_path: Path | None, host: str = "127.0.0.1"
+async def serve(  # noqa: PLR0913 - where to serve, what, and to whom
+    house: House,
+    *,
+    clock: Clock,
+    door: Door,
+    port: int,
+    socket_path: Path | None,
+    host: str = "127.0.0.1",
+    lan: Lan | None = None,
 ) -> AsyncIterator[str]:
     """Serve `house` until the context ends, and yield the address of the page, such as `http://127.0.0.1:8480`.
 
-    `port` 0 takes a free one. `socket_path` is for the command line: mode 0600, replaced when it is stale, and
-    removed at the end.
+    `port` 0 takes a free one. `lan` is where phones reach it, over TLS. `socket_path` is for the command line: mode
+    0600, replaced when it is stale, and removed at the end.
 
     Raises:
         ConfigInvalid: the port or the socket cannot be had, or `host` is not loopback.
     """
-    permission = Permission(lambda: local_household(_cameras(house)), clock)
 
     def sight_of(request: web.Request) -> Sight:
-        return Sight(house, permission, caller_of(request))
+        return Sight(house, door.permission, caller_of(request))
 
     async with AsyncExitStack() as stack:
         listening = stack.enter_context(_loopback(host, port))
         taken = listening.getsockname()[1]
-        served = _Served(house, Feed(sight_of, clock), permission, sight_of)
-        await stack.enter_async_context(
-            _running(listening, _application(served, "page", same_origin(taken), assets=Assets()))
-        )
+        feed = Feed(sight_of, clock)
+        door.follow_ends(feed.end)
+        served = Served(house, feed, sight_of, door)
+        app = network_application(served, same_origin(taken, lan))
+        sites = [(listening, None), *((each, lan.context) for each in lan.sockets)] if lan else [(listening, None)]
+        await stack.enter_async_context(_running(app, *sites))
         if socket_path is not None:
             local = stack.enter_context(_unix(socket_path))
-            await stack.enter_async_context(_running(local, _application(served, "cli")))
+            await stack.enter_async_context(_running(local_application(served), (local, None)))
         yield f"http://{f'[{host}]' if ':' in host else host}:{taken}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Served:
+class Served:
     """What the page and the command line share."""
 
     house: House
     feed: Feed
-    permission: Permission
     sight_of: SightOf
+    door: Door
 
 
-def _application(served: _Served, actor: str, *checks: Middleware, assets: Assets | None = None) -> web.Application:
-    middlewares = [as_problems, *checks, permitted(served.permission, served.house)]
+def network_application(served: Served, *checks: Middleware) -> web.Application:
+    """The page, for who signs in."""
+    door, assets = served.door, Assets()
+    app = _application(served, *checks, identified(door.identify), limited(), only_when_claimed(door.claimed))
+    app.add_routes(door.network_routes)
+    app.router.add_get("/", assets.page)
+    app.router.add_get("/static/{path:.+}", assets.static)
+    return app
+
+
+def local_application(served: Served) -> web.Application:
+    """The command line, for who can use the socket."""
+    app = _application(served, identified(identify_local))
+    app.add_routes(served.door.local_routes)
+    return app
+
+
+def _application(served: Served, *checks: Middleware) -> web.Application:
+    middlewares = [as_problems, *checks, permitted(served.door.permission, served.house, served.door.witness)]
     app = web.Application(middlewares=middlewares, client_max_size=BODY_LIMIT)
-    app.add_routes(Routes(served.house, served.feed, actor=actor, sight_of=served.sight_of).table())
-    if assets:
-        app.router.add_get("/", assets.page)
-        app.router.add_get("/static/{path:.+}", assets.static)
+    app.add_routes(Routes(served.house, served.feed, served.sight_of).table())
+    app.add_routes(served.door.routes)
+    if served.door.ends:
+        app[ENDS] = served.door.ends
+    describe(app)
     app.on_response_prepare.append(harden)
     app.on_shutdown.append(served.feed.close)
     return app
 
 
-def _cameras(house: House) -> tuple[str, ...]:
-    """Every camera that is configured, and every other whose pictures are still here."""
-    return tuple(camera.id for camera in cast("tuple[CameraView, ...]", house.section("cameras")))
-
-
 @asynccontextmanager
-async def _running(listening: socket.socket, app: web.Application) -> AsyncIterator[None]:
+async def _running(app: web.Application, *sites: tuple[socket.socket, ssl.SSLContext | None]) -> AsyncIterator[None]:
     # Without an access log: a path names a device, and a time and a path together say who was at home.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
     await runner.setup()
     try:
-        await web.SockSite(runner, listening).start()
+        for listening, context in sites:
+            await web.SockSite(runner, listening, ssl_context=context).start()
         yield
     finally:
         await runner.cleanup()
@@ -108,7 +135,7 @@ def _loopback(host: str, port: int) -> Iterator[socket.socket]:
     if not address.is_loopback:
         raise ConfigInvalid(
             f"the page cannot be served on {host}",
-            hint="it stays on 127.0.0.1 until people can sign in; use an SSH tunnel to reach it from elsewhere",
+            hint="it stays on 127.0.0.1; for phones there is a section [lan] in the configuration",
         )
     with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET) as listening:  # noqa: PLR2004
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

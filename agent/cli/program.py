@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from agent.cli import (
+    activity,
     audit,
     cameras,
     config,
+    consent,
     demo,
     devices,
     doctor,
+    grants,
     holds,
     logs,
     people,
@@ -21,6 +24,8 @@ from agent.cli import (
     records,
     scan_image,
     service,
+    signin,
+    trust,
 )
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -69,7 +74,14 @@ program.add_typer(config.app, name="config")
 # The installer
 program.add_typer(devices.app, name="devices")
 program.add_typer(cameras.app, name="cameras")
+people.app.command("link", epilog=signin.LINK_EXAMPLE)(signin.link)
 program.add_typer(people.app, name="people")
+program.add_typer(consent.app, name="consent")
+program.command("claim", epilog=signin.CLAIM_EXAMPLE)(signin.claim)
+program.command("button", epilog=signin.BUTTON_EXAMPLE)(signin.button)
+program.add_typer(grants.grants, name="grants")
+program.add_typer(grants.tokens, name="tokens")
+program.command("trust", epilog=trust.TRUST_EXAMPLE)(trust.trust)
 
 # The homeowner, and whoever protects the data
 program.command("inventory", epilog=records.INVENTORY_EXAMPLE)(records.inventory)
@@ -77,6 +89,7 @@ program.command("erase", epilog=records.ERASE_EXAMPLE)(records.erase)
 program.command("hold", epilog=holds.HOLD_EXAMPLE)(holds.hold)
 program.command("holds", epilog=holds.HOLDS_EXAMPLE)(holds.list_holds)
 program.command("release", epilog=holds.RELEASE_EXAMPLE)(holds.release)
+program.add_typer(activity.app, name="activity")
 program.add_typer(audit.app, name="audit")
 program.add_typer(receipts.app, name="receipt")
 

@@ -19,7 +19,7 @@ _SECRET_PARAMETERS = frozenset({"password", "passwd", "pass", "pwd", "token", "k
 
 def findings(config: Table, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Everything that is wrong although its shape is right."""
-    for check in (_ids, _keys, _discovery, _serial, _cameras, _cloud, _household):
+    for check in (_ids, _keys, _discovery, _lan, _serial, _cameras, _cloud, _household):
         yield from check(config, environ)
 
 
@@ -79,14 +79,23 @@ def _register_map(unit: Table) -> Iterator[Finding]:
 
 
 def _discovery(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
-    discovery = config.table("discovery")
-    for index, text in discovery.texts("interfaces") if discovery else ():
+    yield from _addresses(config, "discovery", "interfaces")
+
+
+def _lan(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
+    yield from _addresses(config, "lan", "addresses")
+
+
+def _addresses(config: Table, section: str, key: str) -> Iterator[Finding]:
+    table = config.table(section)
+    for index, text in table.texts(key) if table else ():
         try:
             ipaddress.ip_address(text)
         except ValueError:
-            at = ("discovery", "interfaces", index)
             yield Finding(
-                at, "is not a numeric address", "should be an address of this machine; see `ip -brief address`"
+                (section, key, index),
+                "is not a numeric address",
+                "should be an address of this machine; see `ip -brief address`",
             )
 
 

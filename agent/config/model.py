@@ -131,6 +131,25 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lan:
+    """The page for phones, over HTTPS. Without this section no port is open on the LAN."""
+
+    port: Annotated[Port, Meta(description="TCP port of the page.")] = 8443
+    addresses: Annotated[
+        Annotated[
+            tuple[Annotated[str, Meta(min_length=1, max_length=80, title="an address of this machine")], ...],
+            Meta(min_length=1, title="at least one address of this machine"),
+        ]
+        | None,
+        Meta(
+            description="This machine's addresses to listen on and to be found at; left out: all, of which loopback is"
+            " told to nobody.",
+            examples=[["192.168.1.2"]],
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """Where to look for devices by mDNS."""
 
@@ -254,7 +273,13 @@ class Camera:
             examples=[[{"left": 0.0, "top": 0.0, "width": 0.25, "height": 1.0}]],
         ),
     ] = ()
-    subjects: Annotated[tuple[Id, ...], Meta(description="Ids of the people whom its pictures concern.")] = ()
+    subjects: Annotated[
+        tuple[Id, ...],
+        Meta(
+            description="Ids of the people whose camera it is: it takes pictures while all of them consent. Without"
+            " any it is the whole house's, on the ground of the contract."
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +291,7 @@ class Config:
     keys: Keys = field(default_factory=Keys)
     vault: Vault = field(default_factory=Vault)
     api: Api = field(default_factory=Api)
+    lan: Lan | None = None
     discovery: Discovery = field(default_factory=Discovery)
     cloud: Cloud | None = None
     household: Household = field(default_factory=Household)

@@ -21,7 +21,7 @@ async def wait_until_ready(layout: Layout, seconds: float) -> None:
     try:
         async with asyncio.timeout(seconds):
             while True:
-                missing = await _missing(layout.page_port)
+                missing = await _missing(layout)
                 if not missing:
                     return
                 await asyncio.sleep(TRY_AGAIN_SECONDS)
@@ -32,9 +32,9 @@ async def wait_until_ready(layout: Layout, seconds: float) -> None:
         ) from error
 
 
-async def _missing(page_port: int) -> str:
+async def _missing(layout: Layout) -> str:
     try:
-        state = await _state(page_port)
+        state = await _state(layout)
     except (OSError, msgspec.DecodeError):
         return "the agent"
     if not state["link"]["connected"]:
@@ -48,11 +48,11 @@ async def _missing(page_port: int) -> str:
     return ""
 
 
-async def _state(page_port: int) -> dict[str, Any]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", page_port)
+async def _state(layout: Layout) -> dict[str, Any]:
+    reader, writer = await asyncio.open_unix_connection(layout.socket)
     try:
         # HTTP/1.0: no chunks, and the answer ends with the connection.
-        writer.write(f"GET /api/state HTTP/1.0\r\nHost: 127.0.0.1:{page_port}\r\n\r\n".encode())
+        writer.write(b"GET /api/state HTTP/1.0\r\nHost: localhost\r\n\r\n")
         _, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()

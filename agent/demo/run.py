@@ -71,7 +71,10 @@ async def _run(layout: Layout, seconds: float | None, *, report_json: bool) -> i
 
     async def visit() -> None:
         await wait_until_ready(layout, READY_SECONDS)
-        _welcome(layout, pids, perf_counter() - began, report_json=report_json)
+        took = perf_counter() - began
+        from agent.demo.way_in import way_in  # noqa: PLC0415 - see the head of this file
+
+        _welcome(layout, pids, (await way_in(layout)).url, took, report_json=report_json)
         if seconds is None:
             await stop.wait()
             return
@@ -79,6 +82,7 @@ async def _run(layout: Layout, seconds: float | None, *, report_json: bool) -> i
         from agent.demo.visitor import Visitor  # noqa: PLC0415
 
         async with Visitor(layout) as visitor:
+            await visitor.sign_in()
             end = began + seconds
             result.update(await exercise(layout, visitor, until=end))
             await asyncio.sleep(max(0.0, end - perf_counter()))
@@ -111,9 +115,11 @@ def _console(*, report_json: bool) -> "Console":
     return Console(stderr=report_json)
 
 
-def _welcome(layout: Layout, pids: Mapping[str, int], took: float, *, report_json: bool) -> None:
+def _welcome(layout: Layout, pids: Mapping[str, int], link: str, took: float, *, report_json: bool) -> None:
     console = _console(report_json=report_json)
-    console.print(f"\n  The house is running: [bold]http://127.0.0.1:{layout.page_port}[/bold]   ({took:.1f} s)\n")
+    console.print(f"\n  The house is running: [bold]http://localhost:{layout.page_port}[/bold]   ({took:.1f} s)")
+    console.print(f"  Go in, once, as its owner: [bold]{link}[/bold]\n", soft_wrap=True)
+    console.print(f"  Another way in: portvakt people list --socket {layout.socket}, and then people link ID.")
     console.print(f"  Adopt the hall lamp on the page with its code [bold]{LAMP_CODE}[/bold].")
     console.print("  Kill a program and see it go and come back: " + ", ".join(f"{n} {p}" for n, p in pids.items()))
     console.print("  Ctrl-C ends it all.\n")

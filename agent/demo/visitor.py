@@ -1,4 +1,4 @@
-"""A visitor to the demo's house: sees and does what the page does, over the same API, through the Unix socket."""
+"""A visitor to the demo's house: signs in, sees and does what the page does, over the same API."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import msgspec
 
 from agent.demo.layout import Layout
 from agent.demo.readiness import wait_until_ready
+from agent.demo.way_in import way_in
 from agent.errors import NotRunning
 
 
@@ -25,8 +26,20 @@ class Visitor:
             base_url=f"http://127.0.0.1:{self._layout.page_port}",
             headers={"Origin": f"http://127.0.0.1:{self._layout.page_port}"},
             timeout=aiohttp.ClientTimeout(total=20),
+            cookie_jar=aiohttp.CookieJar(unsafe=True),  # the page has no name but its address
         )
         return self
+
+    async def sign_in(self) -> dict[str, str]:
+        """Go in as the owner of the house, as whoever opens the link that the demo prints; returns the cookies.
+
+        Raises:
+            NotRunning: the agent does not answer, or does not let us in.
+        """
+        answer = await self.post("/api/sign-in/code", {"code": (await way_in(self._layout)).code})
+        if not answer.get("person"):
+            raise NotRunning(f"the agent let nobody in: {answer.get('detail')}")
+        return {cookie.key: cookie.value for cookie in self._session.cookie_jar}
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -34,8 +47,9 @@ class Visitor:
         await self._session.close()
 
     async def wait_until_ready(self, seconds: float) -> None:
-        """As `agent.demo.readiness.wait_until_ready`."""
+        """As `agent.demo.readiness.wait_until_ready`; then we are signed in."""
         await wait_until_ready(self._layout, seconds)
+        await self.sign_in()
 
     async def state(self) -> dict[str, Any]:
         """The whole state."""

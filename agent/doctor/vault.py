@@ -27,7 +27,19 @@ from privacy.spool import PURPOSE as SPOOL
 MIB: Final = 1024 * 1024
 NAMED_AT_MOST: Final = 3
 """Of strangers, in one line: enough to find them."""
-SEALED_LOGS: Final = ("operation-log", "spool", "devices", "people", "tags", "holds")
+SEALED_LOGS: Final = (
+    "operation-log",
+    "spool",
+    "devices",
+    "people",
+    "credentials",
+    "sessions",
+    "grants",
+    "consents",
+    "activity",
+    "tags",
+    "holds",
+)
 _DATED: Final = {SEGMENTS: RecordClass.SNAPSHOT, OPERATION_LOG: RecordClass.OP_LOG, SPOOL: RecordClass.OP_LOG}
 """The kinds of keys whose files die by their first record, and the class of that."""
 _LOG: Final = re.compile(r"[0-9a-f]{32}\.log(\.new)?|state(\.new)?")

@@ -124,6 +124,10 @@ class Vault:
         """What is kept and may be shown, by camera: also of cameras that are configured no more."""
         return self._viewing.spans()
 
+    def one(self, snapshot: str) -> Snapshot | None:
+        """As `Viewing.one`."""
+        return self._viewing.one(snapshot)
+
     def image(self, snapshot: str) -> bytes | None:
         """A JPEG, or None when there is none (any more), it is damaged, or must not be shown."""
         return self._viewing.part(snapshot, Part.IMAGE)

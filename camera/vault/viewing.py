@@ -110,6 +110,18 @@ class Viewing:
         with self._shown(snapshot) as shown:
             return shown is not None
 
+    def one(self, snapshot: str) -> Snapshot | None:
+        """Of what camera it is, and when it was captured; None when there is none that may be shown."""
+        with self._shown(snapshot) as shown:
+            if shown is None:
+                return None
+            pictures, position = shown
+            info, metadata = pictures.segment.info, pictures.metadata(position)
+            if info is None or metadata is None:
+                return None
+            at = pictures.captured(position) or metadata.at
+            return Snapshot(snapshot, info.camera, at, info.limit)
+
     @contextmanager
     def _shown(self, snapshot: str) -> Iterator[tuple[Pictures, int] | None]:
         segment_id, record_id = _parsed(snapshot)

@@ -31,6 +31,7 @@ from agent.api.contract import (
     LinkView,
     LogView,
     OutcomeView,
+    PersonView,
     Reading,
     ReceiptView,
     Section,
@@ -152,6 +153,12 @@ class ApiHouse:
         self._ask("remove", device, actor)
         self.set(devices=tuple(each for each in self._state.devices if each.id != device))
 
+    async def taken(self, snapshot: str) -> tuple[str, datetime] | None:
+        return next(((each.camera, each.at) for each in self._state.snapshots if each.id == snapshot), None)
+
+    async def can_sign_in(self, person: str) -> bool:
+        return False
+
     async def picture(self, snapshot: str, *, thumbnail: bool, actor: str) -> bytes | None:
         self._ask("picture", snapshot, thumbnail, actor)
         return self.jpeg if snapshot in {each.id for each in self._state.snapshots} else None
@@ -178,6 +185,9 @@ class ApiHouse:
 
     async def holds(self) -> tuple[HoldView, ...]:
         return self._state.holds
+
+    async def people(self) -> tuple[PersonView, ...]:
+        return ()
 
     async def hold(self, body: HoldBody, actor: str) -> HoldView:
         self._ask("hold", body, actor)

@@ -14,7 +14,7 @@ from agent.house import House
 from agent.main import _Agent
 from agent.storage import open_storage
 from camera.picture import Picture
-from privacy.clock import SystemClock
+from tests.agent.open_door import open_door
 
 PICTURE = Picture(b"\xff\xd8\xffimage", b"\xff\xd8\xffthumb", 640, 480)
 
@@ -59,6 +59,8 @@ async def serving(
         stack.callback(made.agent._disk.close)
         stack.push_async_callback(made.agent._disk.run, storage.vault.close)
         made.house = made.agent._house(await made.agent._cameras(stack))
-        await stack.enter_async_context(serve(made.house, clock=SystemClock(), port=0, socket_path=socket))
+        await stack.enter_async_context(
+            serve(made.house, door=open_door(made.house), clock=clock, port=0, socket_path=socket)
+        )
         yield made
         await made.agent._supervisor._end_all()

@@ -13,6 +13,7 @@ from agent.api.server import serve
 from agent.errors import AgentError, Refused
 from privacy.clock import SystemClock
 from privacy.errors import StoreBroken
+from tests.agent.open_door import open_door
 
 House = Any
 JSON = {"Content-Type": "application/json"}
@@ -20,7 +21,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.fixture
 async def address(api_house: House) -> AsyncIterator[str]:
-    async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+    async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url:
         yield url
 
 
@@ -80,7 +81,7 @@ class TestReading:
             assert await response.read() == api_house.jpeg
         assert response.content_type == "image/jpeg"
         assert response.headers["Cache-Control"] == "no-store"
-        assert api_house.asked == [("picture", "s0", thumbnail, "page")]
+        assert api_house.asked == [("picture", "s0", thumbnail, "local-owner")]
 
     async def test_a_picture_that_has_gone(self, client: aiohttp.ClientSession) -> None:
         await refused(await client.get("/api/snapshots/gone/image"), 404, "unknown_snapshot")
@@ -121,19 +122,19 @@ class TestActing:
             outcome = await response.json()
         assert response.status == 200
         assert outcome["fate"] == "done"
-        assert api_house.asked == [("command", "lamp", "OnOff.OnOff", True, "page")]
+        assert api_house.asked == [("command", "lamp", "OnOff.OnOff", True, "local-owner")]
 
     async def test_adopt(self, client: aiohttp.ClientSession, api_house: House) -> None:
         body = {"family": "homekit", "code": "123-45-678"}
         async with client.post("/api/found/AA:BB:CC:DD:EE:FF/adopt", json=body) as response:
             assert (await response.json())["name"] == "Desk lamp"
         assert response.status == 201
-        assert api_house.asked == [("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "page")]
+        assert api_house.asked == [("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "local-owner")]
 
     async def test_remove(self, client: aiohttp.ClientSession, api_house: House) -> None:
         async with client.delete("/api/devices/lamp") as response:
             assert response.status == 204
-        assert api_house.asked == [("remove", "lamp", "page")]
+        assert api_house.asked == [("remove", "lamp", "local-owner")]
 
     async def test_erase(self, client: aiohttp.ClientSession, api_house: House) -> None:
         body = {"scope": {"classes": ["snapshot"], "cameras": ["door"]}}
@@ -141,7 +142,7 @@ class TestActing:
             assert (await response.json())["order"]
         assert response.status == 202
         [(_, scope, actor)] = api_house.asked
-        assert (list(scope.cameras), actor) == (["door"], "page")
+        assert (list(scope.cameras), actor) == (["door"], "local-owner")
 
 
 HOLD = {"scope": {"cameras": ["door"]}, "reason": "police_report"}
@@ -153,14 +154,14 @@ class TestHolds:
             placed = await response.json()
         assert response.status == 201
         [(_, body, actor)] = api_house.asked
-        assert (body.reason, list(body.scope.cameras), actor) == ("police_report", ["door"], "page")
+        assert (body.reason, list(body.scope.cameras), actor) == ("police_report", ["door"], "local-owner")
         assert body.until == datetime(2026, 3, 31, 10, tzinfo=UTC)
         async with client.get("/api/holds") as response:
             assert await response.json() == [placed]
         async with client.delete(f"/api/holds/{placed['id']}") as response:
             assert (await response.json())["ended"]
         assert response.status == 200
-        assert api_house.asked[1] == ("release", placed["id"], "page")
+        assert api_house.asked[1] == ("release", placed["id"], "local-owner")
         await refused(await client.delete(f"/api/holds/{placed['id']}"), 404, "unknown_hold")
 
     @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ class TestTime:
         async with client.post("/api/time", json={"at": "2026-03-01T12:00:00+01:00"}) as response:
             assert (await response.json())["known"] is True
         [(_, body, actor)] = api_house.asked
-        assert (body.at, actor) == (datetime(2026, 3, 1, 11, tzinfo=UTC), "page")
+        assert (body.at, actor) == (datetime(2026, 3, 1, 11, tzinfo=UTC), "local-owner")
 
     async def test_that_is_not_believed(self, client: aiohttp.ClientSession, api_house: House) -> None:
         api_house.refusal = Refused("not_believed", "the gateway's clock says another", hint="look again")

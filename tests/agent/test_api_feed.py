@@ -10,6 +10,7 @@ import pytest
 from agent.api import feed
 from agent.api.server import serve
 from privacy.clock import SystemClock
+from tests.agent.open_door import open_door
 
 House = Any
 
@@ -17,7 +18,7 @@ House = Any
 @pytest.fixture
 async def client(api_house: House) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url,
+        serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url,
         aiohttp.ClientSession(url, headers={"Origin": url}) as session,
     ):
         yield session
@@ -94,7 +95,7 @@ async def deaf_listener(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamW
 async def test_a_listener_that_does_not_read_is_dropped(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "SEND_SECONDS", 0.2)
     monkeypatch.setattr(feed, "GATHER_SECONDS", 0)
-    async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+    async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url:
         _reader, writer = await deaf_listener(url)
 
         async def until_dropped() -> None:
@@ -131,7 +132,7 @@ async def test_listeners_are_counted(client: aiohttp.ClientSession, monkeypatch:
 
 async def test_stopping_says_goodbye(api_house: House) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
-        async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+        async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url:
             listener = await session.ws_connect(f"{url}/api/ws", origin=url)
             await listener.receive_json(timeout=10)
             goodbye = asyncio.create_task(listener.receive())
@@ -144,7 +145,7 @@ async def test_stopping_does_not_wait_for_a_listener_that_is_asleep(api_house: H
     async with (
         asyncio.timeout(5),  # the supervisor gives up after that
         aiohttp.ClientSession() as session,
-        serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url,
+        serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url,
     ):
         listener = await session.ws_connect(f"{url}/api/ws", origin=url)
         await listener.receive_json(timeout=10)
@@ -152,7 +153,7 @@ async def test_stopping_does_not_wait_for_a_listener_that_is_asleep(api_house: H
 
 async def test_stopping_does_not_wait_for_a_listener_that_does_not_read(api_house: House) -> None:
     async with asyncio.timeout(15):  # it would be for ever
-        async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+        async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=None) as url:
             _reader, writer = await deaf_listener(url)
             for number in range(20):  # more than the buffers between us take
                 api_house.set_device("lamp", name="x" * 1_000_000 + str(number))

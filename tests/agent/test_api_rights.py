@@ -8,15 +8,14 @@ from typing import Any, get_args
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
-from agent.api import server
-from agent.api.asks import ASKS, PUBLIC, Question, of_erasure
-from agent.api.assets import Assets
-from agent.api.contract import Section, State
+from agent.api.asks import ASKS, OWN, PUBLIC, Question, of_erasure
+from agent.api.contract import HoldBody, Section, State
+from agent.api.feed import Feed
 from agent.api.permission import Caller, Permission, caller_of
-from agent.api.problems import NotPermitted
-from agent.api.server import serve
+from agent.api.problems import NotPermitted, NotSignedIn
+from agent.api.server import Served, local_application, network_application, serve
 from agent.api.sight import SECTIONS, Sight
 from agent.rights.actions import Action, Need
 from agent.rights.grants import Actor, Reach
@@ -26,6 +25,7 @@ from agent.rights.target import Target
 from privacy.clock import SystemClock
 from privacy.hold import Role
 from privacy.records import RecordClass, Scope
+from tests.agent.open_door import Silent, open_door
 from tests.agent.rights.home import DAY, NOW, grant, home
 
 House = Any
@@ -58,24 +58,24 @@ REQUESTS: dict[str, Any] = {
     "DELETE /api/people/{id}": None,
     "POST /api/time": {"at": AT},
 }
-"""Of each route, a body that the house would take."""
+"""Of each route of the house itself, a body that it would take."""
 PARTS = {"{id}": "s0", "{order}": "o", "{kind}": "erased", "{size}": "image"}
 
 
-def only(role: Role, **fields: Any) -> Callable[[tuple[str, ...]], Household]:
+def only(role: Role, **fields: Any) -> Callable[[], Household]:
     """A household in which whoever is inside the fence is this."""
 
-    def made(cameras: tuple[str, ...]) -> Household:
+    def made() -> Household:
         member = Person(id=LOCAL_OWNER.person, memberships=(Membership(role=role, since=BEGINNING, **fields),))
-        return Household(people={member.id: member}, cameras={camera: Camera(id=camera) for camera in cameras})
+        return Household(people={member.id: member}, cameras={camera: Camera(id=camera) for camera in ("door", "yard")})
 
     return made
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(house: House, **door: Any) -> AsyncIterator[aiohttp.ClientSession]:
     async with (
-        serve(house, clock=CLOCK, port=0, socket_path=None) as url,
+        serve(house, door=open_door(house, **door), clock=CLOCK, port=0, socket_path=None) as url,
         aiohttp.ClientSession(url, headers={"Origin": url}) as session,
     ):
         yield session
@@ -97,40 +97,38 @@ async def code_of(response: aiohttp.ClientResponse, status: int) -> str:
 
 
 def test_every_route_says_what_it_asks(api_house: House) -> None:
-    permission = Permission(lambda: local_household(()), CLOCK)
-    shared = server._Served(api_house, Any, permission, Any)  # type: ignore[arg-type] # neither is asked here
-    shared = server._Served(api_house, server.Feed(Any, CLOCK), permission, Any)  # type: ignore[arg-type] # same
-    app = server._application(shared, "page", assets=Assets())
-    routes = {f"{r.method} {r.resource.canonical}" for r in app.router.routes() if r.method != "HEAD" and r.resource}
-    assert routes - PUBLIC == set(ASKS), "a route without an action, or an action without a route"
-    assert routes >= PUBLIC
+    served_ = Served(api_house, Feed(Any, CLOCK), Any, open_door(api_house))  # type: ignore[arg-type] # not asked here
+    for app in (network_application(served_), local_application(served_)):
+        routes = {
+            f"{r.method} {r.resource.canonical}" for r in app.router.routes() if r.method != "HEAD" and r.resource
+        }
+        assert routes - PUBLIC == set(ASKS), "a route without an action, or an action without a route"
     assert set(ASKS) == set(REQUESTS)
+    assert len(ASKS.keys() | PUBLIC | OWN) == len(ASKS) + len(PUBLIC) + len(OWN)
 
 
-@pytest.mark.parametrize("route", sorted(set(ASKS) - {"GET /api/state", "GET /api/ws"}))
+@pytest.mark.parametrize("route", sorted(set(REQUESTS) - {"GET /api/state", "GET /api/ws"}))
 async def test_who_may_not_reaches_no_house(
     api_house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, route: str
 ) -> None:
-    monkeypatch.setattr(server, "local_household", only(Role.SUPPORT))
     caplog.set_level(0)
-    async with served(api_house) as session:
+    async with served(api_house, household=only(Role.SUPPORT)) as session:
         response = await send(session, route)
         assert await code_of(response, 403) in {"role_may_not", "no_session", "not_granted", "not_own"}
     assert api_house.asked == []
     assert "s0" not in caplog.text
 
 
-@pytest.mark.parametrize("route", sorted(ASKS))
+@pytest.mark.parametrize("route", sorted(REQUESTS))
 async def test_who_does_not_belong_there_gets_nothing_at_all(
     api_house: House, monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
-    monkeypatch.setattr(server, "local_household", lambda _cameras: home())
-    async with served(api_house) as session:
+    async with served(api_house, household=home) as session:
         assert await code_of(await send(session, route), 403) == "not_a_member"
     assert api_house.asked == []
 
 
-@pytest.mark.parametrize("route", sorted(set(ASKS) - {"GET /api/ws"}))
+@pytest.mark.parametrize("route", sorted(set(REQUESTS) - {"GET /api/ws"}))
 async def test_the_local_owner_may_do_all_of_it(api_house: House, route: str) -> None:
     async with served(api_house) as session:
         response = await send(session, route)
@@ -138,8 +136,7 @@ async def test_the_local_owner_may_do_all_of_it(api_house: House, route: str) ->
 
 
 async def test_head_is_asked_as_get_is(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "local_household", only(Role.SUPPORT))
-    async with served(api_house) as session:
+    async with served(api_house, household=only(Role.SUPPORT)) as session:
         assert (await session.head("/api/inventory")).status == 403
         assert (await session.head("/api/state")).status == 200
 
@@ -147,8 +144,7 @@ async def test_head_is_asked_as_get_is(api_house: House, monkeypatch: pytest.Mon
 async def test_the_page_itself_and_what_is_not_there_are_the_same_for_everybody(
     api_house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "local_household", lambda _cameras: home())
-    async with served(api_house) as session:
+    async with served(api_house, household=home) as session:
         assert (await session.get("/")).status == 200
         assert (await session.get("/static/app.js")).status == 200
         assert (await session.get("/api/nothing")).status == 404
@@ -164,12 +160,11 @@ async def test_a_route_that_asks_nothing_is_not_served(api_house: House, monkeyp
 
 
 async def test_somebody_elses_hold_is_not_ended(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with served(api_house) as session:
-        placed = await (await session.post("/api/holds", json=HOLD)).json()
-        api_house.asked.clear()
-        monkeypatch.setattr(server, "local_household", only(Role.RESIDENT, lives_here=True))
-        assert await code_of(await session.delete(f"/api/holds/{placed['id']}"), 403) == "not_own"
-        assert api_house.asked == []
+    placed = await api_house.hold(msgspec.convert(HOLD, HoldBody), "rune")
+    api_house.asked.clear()
+    async with served(api_house, household=only(Role.RESIDENT, lives_here=True)) as session:
+        assert await code_of(await session.delete(f"/api/holds/{placed.id}"), 403) == "not_own"
+    assert api_house.asked == []
 
 
 @pytest.mark.parametrize(
@@ -182,43 +177,46 @@ async def test_somebody_elses_hold_is_not_ended(api_house: House, monkeypatch: p
     ],
 )
 async def test_one_corrects_oneself_but_not_what_one_is(
-    api_house: House, monkeypatch: pytest.MonkeyPatch, person: str, change: dict[str, object], action: Action
+    api_house: House, person: str, change: dict[str, object], action: Action
 ) -> None:
-    asked: list[Question] = []
-    monkeypatch.setattr(Permission, "ask", lambda _self, _caller, questions: asked.extend(questions))
-    async with served(api_house) as session:
+    silent = Silent()
+    async with served(api_house, witness=silent) as session:
         await session.patch(f"/api/people/{person}", json=change)
+    asked = [each.question for each in silent.asked]
     assert asked == [Question(action, Target(subjects=(person,)))]
 
 
-async def test_a_presence_that_was_not_shown_is_asked_for(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.api.permission.caller_of", lambda _request: Caller(LOCAL_OWNER))
-    async with served(api_house) as session:
+async def test_a_presence_that_was_not_shown_is_asked_for(api_house: House) -> None:
+    async with served(api_house, caller=Caller(LOCAL_OWNER)) as session:
         assert await code_of(await send(session, "POST /api/erase"), 403) == "needs_presence"
     assert api_house.asked == []
 
 
 class TestAPicture:
-    def target(self, house: House, snapshot: str) -> Target:
-        from agent.api.asks import _of_snapshot  # noqa: PLC0415 - of this test alone
-
-        return _of_snapshot(house, snapshot)
-
-    def test_is_of_its_camera_at_its_time(self, api_house: House) -> None:
+    async def test_is_of_its_camera_at_its_time(self, api_house: House) -> None:
         shown = api_house.state().snapshots[0]
-        assert self.target(api_house, shown.id) == Target(cameras=(shown.camera,), moment=shown.at)
+        silent = Silent()
+        async with served(api_house, witness=silent) as session:
+            await session.get(f"/api/snapshots/{shown.id}/image")
+        [asked] = silent.asked
+        assert asked.question == Question(Action.VIEW_PICTURES, Target(cameras=(shown.camera,), moment=shown.at))
+        assert (asked.record, asked.changes) == (shown.id, False)
 
-    def test_that_is_not_known_here_may_be_of_any_camera_and_of_any_time(self, api_house: House) -> None:
-        assert self.target(api_house, "older") == Target(moment=BEGINNING)
+    @pytest.mark.parametrize("role", [Role.OWNER, Role.SUPPORT])
+    async def test_that_is_not_there_is_not_there_for_anybody(self, api_house: House, role: Role) -> None:
+        async with served(api_house, household=only(role)) as session:
+            assert (await session.get("/api/snapshots/older/image")).status == 404
+            assert (await session.post("/api/snapshots/older/subjects", json={"subject": "anna"})).status == 404
 
-    async def test_that_is_not_known_here_is_refused_to_who_came_later(
-        self, api_house: House, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(server, "local_household", lambda _cameras: newly)
-        stay = Membership(role=Role.OWNER, since=NOW - 1000 * DAY, lives_here=True)
-        newly = Household(people={LOCAL_OWNER.person: Person(id=LOCAL_OWNER.person, memberships=(stay,))})
-        async with served(api_house) as session:
-            assert await code_of(await session.get("/api/snapshots/older/image"), 403) == "before_access"
+    async def test_is_refused_to_who_came_later(self, api_house: House) -> None:
+        stay = Membership(role=Role.OWNER, since=NOW + 10_000 * DAY, lives_here=True)
+        newly = Membership(role=Role.OWNER, since=CLOCK.now(), lives_here=True)
+        camera = api_house.state().snapshots[0].camera
+        for membership, code in ((stay, "not_yet"), (newly, "before_access")):
+            person = Person(id=LOCAL_OWNER.person, memberships=(membership,))
+            household = Household(people={person.id: person}, cameras={camera: Camera(id=camera)})
+            async with served(api_house, household=lambda: household) as session:
+                assert await code_of(await session.get("/api/snapshots/s0/image"), 403) == code
         assert api_house.asked == []
 
 
@@ -255,7 +253,7 @@ def test_an_erasure_asks_for_all_that_it_reaches(scope: Scope, asked: list[Quest
 
 class TestSight:
     def sight(self, house: House, household: Household, person: str = ME) -> Sight:
-        return Sight(house, Permission(lambda: household, CLOCK), Caller(Actor(person)))
+        return Sight(house, Permission(lambda _caller: household, CLOCK), Caller(Actor(person)))
 
     def test_every_section_has_an_action(self) -> None:
         assert set(SECTIONS) == set(get_args(Section)) <= set(State.__struct_fields__)
@@ -265,7 +263,7 @@ class TestSight:
         assert self.sight(api_house, local_household(cameras)).state() == api_house.state()
 
     def test_a_guest_sees_that_it_is_there(self, api_house: House) -> None:
-        sight = self.sight(api_house, only(Role.GUEST)(()))
+        sight = self.sight(api_house, only(Role.GUEST)())
         state = sight.state()
         assert (state.gateway, state.time) == (api_house.state().gateway, api_house.state().time)
         for section in SECTIONS.keys() - {"time", "link"}:
@@ -287,8 +285,10 @@ class TestSight:
         assert [device.id for device in seen] == ["lamp"]
 
     async def test_the_feed_shows_no_more(self, api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(server, "local_household", only(Role.GUEST))
-        async with served(api_house) as session, session.ws_connect("/api/ws") as feed:
+        async with (
+            served(api_house, household=only(Role.GUEST)) as session,
+            session.ws_connect("/api/ws") as feed,
+        ):
             assert (await feed.receive_json(timeout=5))["state"]["devices"] == []
             api_house.set_device("lamp", reachable=False)
             change = await feed.receive_json(timeout=5)
@@ -296,7 +296,7 @@ class TestSight:
 
 
 def test_what_a_caller_has_not_shown_is_said(api_house: House) -> None:
-    permission = Permission(home, CLOCK)
+    permission = Permission(lambda _caller: home(), CLOCK)
     with pytest.raises(NotPermitted) as refusal:
         permission.ask(Caller(Actor("olga")), [Question(Action.ERASE_EVERYTHING)])
     assert refusal.value.code == "needs_presence"
@@ -305,5 +305,7 @@ def test_what_a_caller_has_not_shown_is_said(api_house: House) -> None:
         permission.ask(Caller(Actor("lars")), [Question(Action.REMOVE_PERSON, Target(subjects=("rune",)))])
 
 
-async def test_whoever_is_inside_the_fence_is_the_owner() -> None:
-    assert caller_of(web.BaseRequest.__new__(web.BaseRequest)).actor == LOCAL_OWNER
+def test_a_request_of_nobody_is_told_to_sign_in() -> None:
+    with pytest.raises(NotSignedIn) as refusal:
+        caller_of(make_mocked_request("GET", "/api/state"))
+    assert refusal.value.code == "not_signed_in"

@@ -17,13 +17,14 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
-    (): "demo run status time doctor metrics audit config devices cameras people inventory erase hold holds "
-    "release receipt redact bench scan-image backend",
+    (): "demo run status time doctor metrics activity audit config devices cameras people claim button trust "
+    "inventory erase hold holds release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot pictures tag claim",
-    ("people",): "list add change remove",
+    ("people",): "list add change remove link",
     ("receipt",): "list show verify",
+    ("activity",): "checkpoint show verify",
     ("audit",): "checkpoint prove show verify",
 }
 PATHS = [(*group, verb) for group, verbs in VERBS.items() for verb in verbs.split()]

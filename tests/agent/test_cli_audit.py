@@ -18,6 +18,7 @@ from privacy.clock import SystemClock
 from privacy.merkle import Tree
 from privacy.receipts import LogPosition, OrderReference, Receipt, leaf_of, sign_receipt
 from privacy.signing import SigningKey
+from tests.agent.open_door import open_door
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,7 +45,7 @@ def entries(key: SigningKey, count: int) -> tuple[AuditEntry, ...]:
 @pytest.fixture
 async def socket(api_house: Any, tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "api.sock"
-    async with serve(api_house, clock=SystemClock(), port=0, socket_path=path):
+    async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=path):
         yield path
 
 

@@ -24,6 +24,7 @@ from agent.errors import AgentError, Refused
 from privacy.clock import SystemClock
 from privacy.hold import Reason
 from privacy.records import RecordClass, Scope
+from tests.agent.open_door import open_door
 
 House = Any
 Run = Callable[..., Awaitable[tuple[int, str, str]]]
@@ -36,7 +37,7 @@ HOLD = "0198c0de-0000-7000-8000-000000000002"
 @pytest.fixture
 async def socket(api_house: House, tmp_path: Path) -> AsyncIterator[Path]:
     path = tmp_path / "api.sock"
-    async with serve(api_house, clock=SystemClock(), port=0, socket_path=path):
+    async with serve(api_house, door=open_door(api_house), clock=SystemClock(), port=0, socket_path=path):
         yield path
 
 
@@ -110,7 +111,7 @@ async def test_a_value_is_read_as_its_capability_asks(
     run: Run, api_house: House, arguments: tuple[str, ...], sent: tuple[Any, ...]
 ) -> None:
     assert await run("devices", "send", *arguments) == (0, f"{sent[0]} {sent[1]}: done\n", "")
-    assert api_house.asked == [("command", *sent, "cli")]
+    assert api_house.asked == [("command", *sent, "local-owner")]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ async def test_a_found_device_is_adopted_with_a_code_from_option_file_or_stdin(
     for code in (["--code", "123-45-678"], ["--code-file", tmp_path / "code"], ["--code-file", "-"]):
         api_house.set(found=found)
         assert await run("devices", "adopt", found[0].id, *code) == (0, "adopted desk: Desk lamp\n", "")
-    assert api_house.asked == [("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "cli")] * 3
+    assert api_house.asked == [("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "local-owner")] * 3
 
 
 async def test_an_adoption_without_code_or_of_nothing_is_bad_input(
@@ -198,7 +199,7 @@ async def test_cameras_are_listed_and_the_newest_picture_is_for_its_owner_alone(
     assert code == 0
     assert file.read_bytes() == api_house.jpeg
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert api_house.asked == [("picture", "s0", False, "cli")]
+    assert api_house.asked == [("picture", "s0", False, "local-owner")]
     assert (await run("cameras", "snapshot", "garage", "--out", file))[0] == 2
     api_house.set(snapshots=())
     code, _, err = await run("cameras", "snapshot", "door", "--out", file)
@@ -232,7 +233,7 @@ async def test_an_erasure_names_its_scope_and_waits_for_the_verified_receipt(run
     assert (code, answer["verified"]) == (0, True)
     assert [receipt["kind"] for receipt in answer["receipts"]] == ["erased", "verified"]
     _, scope, actor = api_house.asked[-1]
-    assert actor == "cli"
+    assert actor == "local-owner"
     assert scope.cameras == ("door", "hall")
     assert scope.classes == (RecordClass.SNAPSHOT,)
     assert scope.start.isoformat() == "2025-12-31T23:00:00+00:00"
@@ -244,7 +245,7 @@ async def test_what_is_left_is_never_called_verified(run: Run, api_house: House)
     code, out, _ = await run("erase", "--everything", "--yes")
     assert code == 1
     assert "something is left" in out
-    assert api_house.asked == [("erase", Scope(everything=True), "cli")]
+    assert api_house.asked == [("erase", Scope(everything=True), "local-owner")]
 
 
 @pytest.mark.parametrize(
@@ -452,7 +453,7 @@ async def test_on_a_terminal_there_are_tables_and_colours_and_questions(socket: 
     assert code == 130
     assert not api_house.asked
     code, shown = await asyncio.to_thread(on_a_terminal, "devices", "remove", "lamp", answer=b"y\n")
-    assert (code, api_house.asked) == (0, [("remove", "lamp", "cli")])
+    assert (code, api_house.asked) == (0, [("remove", "lamp", "local-owner")])
     code, shown = await asyncio.to_thread(
         on_a_terminal, "devices", "adopt", "AA:BB:CC:DD:EE:FF", answer=b"123-45-678\n"
     )
@@ -468,8 +469,13 @@ async def test_a_hold_is_placed_listed_and_released(run: Any, api_house: House) 
     assert code == 0
     assert re.match(rf"hold {HOLD}: what is kept of camera door, until ", out)
     (_, body, actor) = api_house.asked[-1]
-    assert (body.reason, body.scope, body.until, actor) == (Reason.POLICE_REPORT, Scope(cameras=("door",)), None, "cli")
-    assert "police_report\twhat is kept of camera door\tcli" in (await run("holds"))[1]
+    assert (body.reason, body.scope, body.until, actor) == (
+        Reason.POLICE_REPORT,
+        Scope(cameras=("door",)),
+        None,
+        "local-owner",
+    )
+    assert "police_report\twhat is kept of camera door\tlocal-owner" in (await run("holds"))[1]
     code, out, _ = await run("hold", "--reason", "dispute", "--everything", "--until", "2099-01-01", "--yes", "--json")
     assert (code, json.loads(out)["reason"]) == (0, "dispute")
     assert json.loads((await run("holds", "--json"))[1])[0]["id"] == HOLD

@@ -22,6 +22,7 @@ HOUSE: dict[str, Any] = {
     "vault": {"quota_mb": 0, "reserve_mb": 256},
     "api": {"port": 0, "socket": "s"},
     "discovery": {"interfaces": ["eth0"]},
+    "lan": {"port": 8443, "addresses": ["192.0.2.1"]},
     "cloud": {
         "host": "h",
         "port": 1,

@@ -14,7 +14,7 @@ import aiohttp
 import agent
 from agent.bench.figure import Figure, Measurement, Unmeasurable, figure
 from agent.demo.layout import kept_port
-from tests.bench.house import PROGRAMS, listens, lived_in, needed, running, until
+from tests.bench.house import PROGRAMS, admitted, listens, lived_in, needed, running, until
 from tests.bench.measure import Run, in_turn, p50_and_p99
 from tests.bench.serial import bare_gateway
 
@@ -51,18 +51,19 @@ async def first_page(place: Path) -> Sequence[Figure]:
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(lived_in(place))
         address = f"http://127.0.0.1:{house.page_port}"
-        bare = await stack.enter_async_context(_bare_page(place, await _first_words(address)))
+        cookies = await admitted(house)
+        bare = await stack.enter_async_context(_bare_page(place, await _first_words(address, cookies)))
 
         async def once(address: str) -> float:
             began = perf_counter()
             connector = aiohttp.TCPConnector(limit=1)
             headers = {"Origin": address}
-            async with aiohttp.ClientSession(address, connector=connector, headers=headers) as session:
+            async with aiohttp.ClientSession(address, connector=connector, headers=headers, cookies=cookies) as session:
                 for path in paths:
                     async with session.get(path) as response:
                         response.raise_for_status()
                         await response.read()
-            await _first_words(address)
+            await _first_words(address, cookies)
             return perf_counter() - began
 
         costs = await in_turn(PAGES, {"ours": lambda: once(address), "reference": lambda: once(bare)})
@@ -86,7 +87,8 @@ async def tap_to_state(place: Path) -> Sequence[Figure]:
         house = await stack.enter_async_context(lived_in(place))
         bare = await stack.enter_async_context(bare_gateway(place))
         browser = await stack.enter_async_context(_chromium())
-        ours = await _tapping(browser, f"http://127.0.0.1:{house.page_port}", "Heat pump: Power")
+        cookies = await admitted(house)
+        ours = await _tapping(browser, f"http://127.0.0.1:{house.page_port}", "Heat pump: Power", cookies)
         reference = await _tapping(browser, bare, "Power")
         costs = await in_turn(TAPS, {"ours": ours, "reference": reference})
     return p50_and_p99(
@@ -98,10 +100,10 @@ async def tap_to_state(place: Path) -> Sequence[Figure]:
     )
 
 
-async def _first_words(address: str) -> str:
+async def _first_words(address: str, cookies: dict[str, str]) -> str:
     """The first message of the WebSocket."""
     async with (
-        aiohttp.ClientSession(address, headers={"Origin": address}) as session,
+        aiohttp.ClientSession(address, headers={"Origin": address}, cookies=cookies) as session,
         session.ws_connect("/api/ws") as feed,
     ):
         return await feed.receive_str(timeout=10)
@@ -134,8 +136,12 @@ async def _chromium() -> "AsyncIterator[Browser]":
             raise Unmeasurable(f"Chromium: {error.message.splitlines()[0]}") from error
 
 
-async def _tapping(browser: "Browser", address: str, switch: str) -> Run:
-    page = await browser.new_page(locale="en-GB")
+async def _tapping(browser: "Browser", address: str, switch: str, cookies: dict[str, str] | None = None) -> Run:
+    context = await browser.new_context(locale="en-GB")
+    await context.add_cookies(
+        [{"name": name, "value": value, "url": address} for name, value in (cookies or {}).items()]
+    )
+    page = await context.new_page()
     await page.goto(address)
     button: Locator = page.get_by_role("switch", name=switch)
     await button.wait_for()

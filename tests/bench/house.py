@@ -16,6 +16,7 @@ from agent.backend.state import State
 from agent.bench.figure import Unmeasurable
 from agent.demo.layout import Layout, lay_out
 from agent.demo.programs import programs
+from agent.demo.readiness import wait_until_ready
 from agent.demo.visitor import Visitor
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -180,6 +181,11 @@ async def lived_in(place: Path) -> AsyncIterator[Layout]:
         ready(*agent_command(layout), place=place, log=place / "logs" / "agent.log") as (_, _, status),
     ):
         house = replace(layout, page_port=int(status.rpartition(":")[2]))
-        async with Visitor(house) as visitor:
-            await visitor.wait_until_ready(PATIENCE)
+        await wait_until_ready(house, PATIENCE)
         yield house
+
+
+async def admitted(house: Layout) -> dict[str, str]:
+    """The cookies of a browser in which the owner of the house has signed in."""
+    async with Visitor(house) as visitor:
+        return await visitor.sign_in()

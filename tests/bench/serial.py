@@ -24,7 +24,7 @@ from agent.supervisor import Supervisor
 from drivers.modbus.driver import ModbusLine, Unit
 from drivers.modbus.registers import load
 from privacy.clock import SystemClock
-from tests.bench.house import PROGRAMS, listens, lived_in, running, until
+from tests.bench.house import PROGRAMS, admitted, listens, lived_in, running, until
 from tests.bench.measure import Run, in_turn, p50_and_p99, percentile
 
 SETPOINT = "Thermostat.OccupiedHeatingSetpoint"
@@ -70,7 +70,8 @@ async def command_to_report(place: Path) -> Sequence[Figure]:
         enter = stack.enter_async_context
         house = await enter(lived_in(place))
         bare = await enter(bare_gateway(place))
-        ours = await enter(_reporting(f"http://127.0.0.1:{house.page_port}", "/api/ws", _ask_agent, _agent_reports))
+        cookies, address = await admitted(house), f"http://127.0.0.1:{house.page_port}"
+        ours = await enter(_reporting(address, "/api/ws", _ask_agent, _agent_reports, cookies))
         reference = await enter(_reporting(bare, "/ws", _ask_bare, _bare_reports))
         costs = await in_turn(REPORTS, {"ours": ours, "reference": reference})
     return p50_and_p99(
@@ -153,11 +154,13 @@ async def _pymodbus(port: Path) -> AsyncIterator[Run]:
 
 
 @asynccontextmanager
-async def _reporting(address: str, feed: str, ask: Any, reported: Any) -> AsyncIterator[Run]:
+async def _reporting(
+    address: str, feed: str, ask: Any, reported: Any, cookies: dict[str, str] | None = None
+) -> AsyncIterator[Run]:
     """A run that asks for a set point over HTTP, and ends when the WebSocket says that the device has it."""
     values = cycle(SETPOINTS)
     async with (
-        aiohttp.ClientSession(base_url=address, headers={"Origin": address}) as session,
+        aiohttp.ClientSession(base_url=address, headers={"Origin": address}, cookies=cookies) as session,
         session.ws_connect(feed) as listener,
     ):
 

@@ -1,6 +1,9 @@
 """`privacy/FORMAT.md` against what the real stores write: `format_reader.py` knows the page alone."""
 
+import hashlib
+import json
 import os
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +16,8 @@ from agent.config.model import Config, Gateway
 from agent.register import Adoption
 from agent.storage import Storage, open_storage
 from camera.picture import Picture
+from privacy.consent_text import Kind, texts
+from privacy.consents import Consent
 from privacy.entries import About, CommandDone, ForeignLine, PictureStored
 from privacy.files import OURS
 from privacy.orders import verify_order
@@ -174,6 +179,38 @@ def test_devices(storage: Storage, read: Callable[[], State]) -> None:
         "at": NOON,
         "record": {"secret": "of the pairing"},
     }
+
+
+def test_the_consents(storage: Storage, read: Callable[[], State], machine: House) -> None:
+    camera = texts(storage.policies)[Kind.CAMERA]
+    sha256 = camera.sha256(1, "nb")
+    assert sha256
+    consent = Consent(person="kari", kind=Kind.CAMERA, version=1, sha256=sha256, language="nb", at=NOON)
+    storage.consents.give(consent)
+    machine.time = NOON + timedelta(hours=1)
+    storage.consents.withdraw("kari", Kind.CAMERA, machine.time)
+    storage.consents.sweep(lambda _person: False, storage.time.age, timedelta(days=180), timedelta(0))
+    state = read()
+    assert state.generations == [3, 3], "withdrawn, and noted that there is no such person"
+    (record,) = map(msgspec.json.decode, state.log("consents"))
+    gone = record.pop("gone")
+    assert record == {
+        "person": "kari",
+        "kind": "camera",
+        "version": 1,
+        "sha256": record["sha256"],
+        "language": "nb",
+        "at": "2026-03-01T12:00:00.250000Z",
+        "withdrawn": "2026-03-01T13:00:00.250000Z",
+        "order": None,
+    }
+    text = camera.newest.nb
+    parts = ["camera", 1, "nb", text.title, text.what, text.why, text.how_long, text.withdraw]
+    whole = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    assert record["sha256"] == hashlib.sha256(whole.encode()).hexdigest()
+    assert (b64decode(gone[0]), gone[1]) == (bytes(range(16)), 3700)
+    boot, since_boot, *_ = msgspec.msgpack.decode(state.notes["consents"])
+    assert (boot, since_boot) == (bytes(range(16)), 3700)
 
 
 def test_the_journal(

@@ -130,6 +130,23 @@ def test_each_class_says_why_it_is_kept(class_: RecordClass) -> None:
     assert policy.purpose
 
 
+@pytest.mark.parametrize(
+    ("systems", "class_", "bases"),
+    [
+        # Care staff are registered by their employer; nobody is a user of the portal by employment.
+        (("pocket",), "person", "employment"),
+        (("portal",), "person", "contract / consent"),
+        (("safemate_pro",), "person", "contract / employment / consent"),
+        (("pocket", "portal"), "person", "contract / employment / consent"),
+        (("portal", "pocket"), "person", "contract / employment / consent"),
+        (("pocket",), "location", "consent"),
+        (("pocket", "portal"), "visit", "employment"),
+    ],
+)
+def test_each_system_has_its_bases(systems: tuple[str, ...], class_: str, bases: str) -> None:
+    assert read_once(systems)[RecordClass(class_)].basis == bases
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize(("class_", "event", "time"), PROMISED)
 def test_what_every_system_promises(class_: str, event: str, time: timedelta | None, system: str) -> None:

@@ -70,6 +70,11 @@ SNAPSHOT = 'limits = { captured = "7 days", consent_withdrawn = "at once" }'
         (("pocket", "[classes.location]", "[[classes]]"), r"pocket\.toml: .*`object`, got `array`"),
         (("pocket", 'name = "Sensio Pocket / Pocket 365"', ""), r"pocket\.toml: .*`name`"),
         (("pocket", "[classes.backup]", "[classes.backup]\npurpose = 'x'"), r"pocket\.toml: backup: .*`purpose`"),
+        (("pocket", '["employment"]', '["because"]'), r"pocket\.toml: person: .*'because'"),
+        (
+            ("pocket", '["employment"]', '["vital interest"]'),
+            r"person rests on vital interest, and in record_classes\.toml on contract / employment / consent",
+        ),
         (("pocket", "[classes.backup]", "[classes.snapshot]"), r"captured = '90 days' is longer than the '7 days' of"),
         (("pocket", 'routing_off = "at once"', 'alarm_closed = "1 day"'), r"pocket\.toml cannot be read"),
         (

@@ -12,7 +12,7 @@ from tests.scenarios import household
 from tests.scenarios.bad_devices import BadCameras, noisy_line
 from tests.scenarios.cloud import Cloud
 from tests.scenarios.household import House
-from tests.scenarios.programs import Agent, Broker, HeatPump, Program, camera
+from tests.scenarios.programs import Agent, Broker, HeatPump, Program
 
 
 def good_camera(stack: ExitStack, folder: Path) -> str:
@@ -48,7 +48,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             broker_port=broker.port,
         )
         agent = stack.enter_context(Agent(file))
-        agent.page.see(lambda state: state["link"]["connected"] and camera(state, "front")["pictures"], "the house")
+        agent.page.see(lambda state: state["link"]["connected"] and state["snapshots"], "the house")
         yield House(folder, agent, cloud)
         agent.end()
         assert not household.told(agent.said), f"a secret in the log:\n{agent.said}"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -149,11 +150,16 @@ class HeatPump(Program):
 
 
 class Page:
-    """The page's API over TCP, asked as a browser asks: with the page's own origin."""
+    """The page's API over TCP, asked as a browser asks: with the page's own origin, signed in as the owner.
 
-    def __init__(self, address: str) -> None:
+    `socket` is that of the command line, by which the house gets its owner and the owner a way in.
+    """
+
+    def __init__(self, address: str, socket: Path) -> None:
         self.address = address
         self.port = int(address.rpartition(":")[2])
+        self._socket = socket
+        self.cookie = ""
 
     def there(self) -> bool:
         """Whether anybody listens."""
@@ -191,12 +197,42 @@ class Page:
         return self.post(f"/api/devices/{device}/commands", {"capability": capability, "value": value})
 
     def _ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        if not self.cookie:
+            self.sign_in()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        headers = {"Origin": self.address, "Content-Type": "application/json"}
+        headers = {"Origin": self.address, "Content-Type": "application/json", "Cookie": self.cookie}
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             response = connection.getresponse()
             return response.status, response.read()
+
+    def sign_in(self) -> None:
+        """By a link, as somebody at the box makes one; the owner is added if there is none."""
+        people = self._locally("GET", "/api/people")
+        owner = {"role": "owner", "name": "Eier", "lives_here": True}
+        person = people[0] if people else self._locally("POST", "/api/people", owner)
+        link = self._locally("POST", f"/api/people/{person['id']}/link", {})
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            headers = {"Origin": self.address, "Content-Type": "application/json"}
+            connection.request("POST", "/api/sign-in/code", json.dumps({"code": link["code"], "stay": True}), headers)
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            given = [value.partition(";")[0] for name, value in response.getheaders() if name == "Set-Cookie"]
+            self.cookie = "; ".join(given)
+
+    def _locally(self, method: str, path: str, body: object = None) -> Any:
+        """Ask over the command line's socket."""
+        connection = http.client.HTTPConnection("localhost", timeout=PATIENCE)
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as connection.sock:
+            connection.sock.settimeout(PATIENCE)
+            connection.sock.connect(str(self._socket))
+            data = None if body is None else json.dumps(body)
+            connection.request(method, path, data, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = response.read()
+            assert response.status in {200, 201}, answer
+            return json.loads(answer)
 
 
 class Agent(Program):
@@ -204,7 +240,8 @@ class Agent(Program):
 
     def __init__(self, config: Path) -> None:
         super().__init__(PORTVAKT, "run", "--config", config)
-        self.page = Page(self.says(r"ready: (http://\S+)")[1])
+        socket = config.parent / tomllib.loads(config.read_text())["api"]["socket"]
+        self.page = Page(self.says(r"ready: (http://\S+)")[1], socket)
 
     @property
     def problems(self) -> list[str]:

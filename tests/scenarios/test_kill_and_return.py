@@ -56,9 +56,10 @@ class Demo(Program):
 
     def __init__(self) -> None:
         super().__init__(PORTVAKT, "demo", "--port", "0")
-        self.page = Page(self.says(r"is running: (http://127\.0\.0\.1:\d+)", STARTED_SECONDS)[1])
+        port = self.says(r"is running: http://localhost:(\d+)", STARTED_SECONDS)[1]
         self.says("Ctrl-C ends it all")
         self.folder = Path(re.search(r"-c (\S+)/mosquitto.conf", self.running("broker")[1])[1])  # type: ignore[index]
+        self.page = Page(f"http://127.0.0.1:{port}", self.folder / "api.sock")
 
     def running(self, name: str) -> tuple[int, str]:
         """Process id and command line of one of its programs, once it runs."""
@@ -180,8 +181,9 @@ async def test_the_agent_stops_in_time_whatever_it_waits_for(tmp_path: Path) -> 
         file = household.config(tmp_path, household.camera(bad.url("hang"), "hang"), broker_port=port)
         agent = stack.enter_context(await asyncio.to_thread(Agent, file))
         address = agent.page.address
+        await asyncio.to_thread(agent.page.sign_in)
         async with (
-            aiohttp.ClientSession(headers={"Origin": address}) as session,
+            aiohttp.ClientSession(headers={"Origin": address, "Cookie": agent.page.cookie}) as session,
             session.ws_connect(f"{address}/api/ws") as listener,
             session.ws_connect(f"{address}/api/ws") as sleeper,
         ):

@@ -11,10 +11,19 @@ import msgspec
 
 from agent.people.register import Person, PersonRegister
 from agent.register import Adoption, DeviceRegister
+from agent.rights.actions import Action
+from agent.rights.book import GrantBook, Issued
+from agent.rights.grants import Reach, Token
+from agent.signin.credentials import Credential, Credentials
+from agent.signin.session_store import Session, SessionStore
 from camera.picture import Picture
 from camera.vault.retention import Limits
 from camera.vault.tags import Tags
 from camera.vault.vault import Vault
+from privacy.activity import ActivityLog
+from privacy.activity_line import Deed
+from privacy.consent_text import Kind
+from privacy.consents import Consent, Consents
 from privacy.entries import About, Entry
 from privacy.hold import Actor, Hold, Reason, Role
 from privacy.holds import Holds
@@ -250,6 +259,36 @@ class RecordStores(SealedLogs):
         assert self.store.append(Concerns.of(about), canary)
 
 
+class ActivityLogs:
+    """`privacy.activity`: deeds that concern nobody but who did them, so that each is one line."""
+
+    knows = frozenset({"camera", "device", "subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = ActivityLog(
+            ground.folder,
+            ground.ring,
+            ground.time,
+            timedelta(days=182),
+            barrier=Barrier(),
+            random_bytes=secrets.token_bytes,
+            holds=ground.holds,
+        )
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        before = {item.id for item in self.store.find(ALL, FUTURE)}
+        if at is None:
+            name = next(name for name in self.store._files.names() if name.startswith(f"{subject}/"))
+            self.store._files.append(name, [(Concerns(NOON), b"\xc1" + canary)])
+        else:
+            what = {"camera": camera, "device": device, "record": canary.decode()}
+            self.store.append([Deed(at=at, actor=subject, role=Role.RESIDENT, action="view_pictures", **what)])
+        (new,) = {item.id for item in self.store.find(ALL, FUTURE)} - before
+        return new
+
+
 class DeviceRegisters:
     """`agent.register`. Written past `add`, which would keep the newest of each device alone."""
 
@@ -282,16 +321,91 @@ class PersonRegisters:
         return f"{subject}.{self.store._files.append(subject, [(person.concerns, record)])}"
 
 
+class CredentialStores:
+    """`agent.signin.credentials`. Written past `put`, which would keep the newest of each person alone."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = Credentials(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        credential = Credential(person=subject, at=at or NOON, login=canary.decode())
+        record = msgspec.json.encode(credential) if at else b'{"of": "a later version"}'
+        return f"{subject}.{self.store._files.append(subject, [(credential.concerns, record)])}"
+
+
+class GrantBooks:
+    """`agent.rights.book`: tokens, which concern one person each. Written past `issue`, which dates them itself."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = GrantBook(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        made, moment = at or NOON, self._ground.time.moment()
+        lent = {"id": "t1", "person": subject, "actions": (Action.READ_DEVICES,), "reach": Reach(home=True)}
+        token = Token(**lent, start=made, end=FUTURE)  # type: ignore[arg-type] # each is what it is called
+        issued = Issued(made, moment, token, bytes(32), canary.decode())
+        record = msgspec.json.encode(issued) if at else b'{"of": "a later version"}'
+        concerns = Concerns(made, subjects=issued.people)
+        return f"{subject}.{self.store._files.append(subject, [(concerns, record)])}"
+
+
+class ConsentStores:
+    """`privacy.consents`. Written past `give`: a consent has no words of its own, so a member that nobody reads has."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = Consents(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        consent = Consent(person=subject, kind=Kind.CAMERA, version=1, sha256="0" * 64, language="nb", at=at or NOON)
+        known = {**msgspec.to_builtins(consent), "word": canary.decode()}
+        record = msgspec.json.encode(known) if at else b'{"of": "a later version"}'
+        return f"{subject}.{self.store._files.append(subject, [(consent.concerns, record)])}"
+
+
+class SessionStores:
+    """`agent.signin.session_store`. Written past `put`, which would keep what it was told last alone."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = SessionStore(ground.folder, ground.ring, ground.time.moment, Barrier(), holds=ground.holds)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        made = at or NOON
+        session = Session(canary.decode(), subject, made, bytes(32), made, (Role.RESIDENT,), "password")
+        record = msgspec.json.encode(session) if at else b'{"of": "a later version"}'
+        return f"{subject}.{self.store._files.append(subject, [(session.concerns, record)])}"
+
+
 STORES: dict[str, Callable[[Ground], Planted]] = {
+    "activity": ActivityLogs,
     "backup": lambda ground: RecordStores(ground, RecordClass.BACKUP, timedelta(days=30)),
     "camera_login": lambda ground: RecordStores(ground, RecordClass.CAMERA_LOGIN, None),
+    "credentials": CredentialStores,
+    "consents": ConsentStores,
     "device_register": DeviceRegisters,
     "export": lambda ground: RecordStores(ground, RecordClass.EXPORT, timedelta(hours=24)),
+    "grants": GrantBooks,
     "operation_log": OperationLogs,
     "person_register": PersonRegisters,
     "sensor_history": lambda ground: RecordStores(ground, RecordClass.SENSOR_HISTORY, timedelta(days=30)),
     "snapshots": Snapshots,
     "spool": Spools,
+    "web_sessions": SessionStores,
 }
 
 

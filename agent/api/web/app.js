@@ -1,103 +1,201 @@
-// The page: what the gateway says, kept current, in the reader's language.
+// The page: who asks decides what it shows: the claim, the way in, or the house; in the reader's language.
+import { brought, onBrought } from "./signin/fragment.js"; // first: it takes the code out of the address
 import { html, render, useEffect, useRef, useState } from "./html.js";
-import { Cameras } from "./cameras.js";
-import { UnknownTime } from "./clock.js";
-import { Page, Time, usePage } from "./context.js";
-import { Devices } from "./devices.js";
+import { Account } from "./account/account.js";
+import { Confirm } from "./confirm.js";
+import { Page } from "./context.js";
 import { Header } from "./header.js";
-import { Holds } from "./holds.js";
-import { follow } from "./live.js";
-import { Log } from "./log.js";
-import { Receipts } from "./receipts.js";
-import { Problems } from "./services.js";
-import { loadWords, preferredLanguage, rememberLanguage } from "./text.js";
+import { House, NoContact, namesOf, useHouse, useNews } from "./house.js";
+import { Looked } from "./looked.js";
+import { People } from "./people/people.js";
+import { Refusal, signInByCode, whenRefused, who as askWho } from "./requests.js";
+import { useView, VIEWS } from "./route.js";
+import { Claim } from "./signin/claim.js";
+import { FirstWay } from "./signin/first_way.js";
+import { Presence } from "./signin/presence.js";
+import { SignIn } from "./signin/sign_in.js";
+import { chosenLanguage, loadWords, preferredLanguage, rememberLanguage } from "./text.js";
+
+const RETRY = 2000;
 
 function App() {
   const [words, setWords] = useState(null);
-  const [house, setHouse] = useState(null); // { state, connected, lostAt }
   const [said, announce] = useState("");
-  const before = useRef(null);
+  const door = useDoor();
+  const { who } = door;
+  const view = useView();
+  const inside = who?.person && !who.left ? who.person : null;
+  const house = useHouse(inside, { refused: door.ask, signedOut: door.signedOut });
+  useNews(house, words, announce);
+
+  const wanted = useRef(null);
 
   async function speak(language) {
-    setWords(await loadWords(language));
+    wanted.current = language;
+    const loaded = await loadWords(language);
+    if (wanted.current !== language) return; // another was asked for meanwhile
+    setWords(loaded);
     document.documentElement.lang = language;
+  }
+
+  function choose(language) {
+    rememberLanguage(language);
+    speak(language);
   }
 
   useEffect(() => {
     speak(preferredLanguage());
-    follow((state, connected) =>
-      setHouse((old) => ({ state, connected, lostAt: connected ? null : (old?.lostAt ?? new Date().toISOString()) })),
-    );
   }, []);
-
   useEffect(() => {
-    if (!words || !house?.state) return;
-    const news = whatIsNew(before.current, house, words);
-    before.current = house;
-    if (news) announce(news);
-  }, [house, words]);
+    if (who?.language && !chosenLanguage()) speak(who.language);
+  }, [who?.person]);
 
+  const screen = screenOf(who, view, door);
+  useArrival(screen, words);
   if (!words) return null;
-  const state = house?.state;
-  return html`<${Page.Provider} value=${{ words, connected: house?.connected ?? false, announce }}>
-    <a class="skip" href="#main">${words.say("skip")}</a>
-    <${Header}
-      state=${state}
-      choose=${(language) => {
-        rememberLanguage(language);
-        speak(language);
+  const views = VIEWS.includes(screen) ? VIEWS.filter((each) => !who.left || ["looked", "me"].includes(each)) : [];
+  const page = { words, connected: house?.connected ?? false, announce, who, setWho: door.enter };
+  return html`<${Page.Provider} value=${page}>
+    <a
+      class="skip"
+      href="#main"
+      onClick=${(event) => {
+        event.preventDefault(); // the fragment says which view this is
+        document.getElementById("main").focus();
       }}
-    />
+    >${words.say("skip")}</a>
+    <${Header} state=${house?.state} views=${views} view=${screen} choose=${choose} />
     <div class="notices" role="status">
-      ${house && !house.connected && html`<${NoContact} since=${house.lostAt} ever=${Boolean(state)} />`}
+      ${house && !house.connected && html`<${NoContact} since=${house.lostAt} ever=${Boolean(house.state)} />`}
+      ${door.away && html`<p class="notice bad">${words.say("door.no_contact")}</p>`}
     </div>
-    <main id="main" tabindex="-1" class=${house?.connected ? "" : "stale"}>
-      ${state
-        ? html`<${UnknownTime} time=${state.time} />
-            <${Problems} state=${state} />
-            <${Devices} devices=${state.devices} found=${state.found} />
-            <${Cameras} cameras=${state.cameras} snapshots=${state.snapshots} receipts=${state.receipts} />
-            <div class="beside">
-              <${Holds} holds=${state.holds} names=${namesOf(state)} />
-              <${Receipts} receipts=${state.receipts} />
-            </div>
-            <${Log} lines=${state.log} />`
-        : !house && html`<p class="empty">${words.say("loading")}</p>`}
+    <main id="main" tabindex="-1" class=${`${screen}-view ${inside && !house?.connected ? "stale" : ""}`}>
+      ${screen === "loading" && !door.away && html`<p class="empty">${words.say("loading")}</p>`}
+      ${screen === "claim" && html`<${Claim} code=${door.claimCode} choose=${choose} />`}
+      ${screen === "sign-in" && html`<${SignIn} again=${door.again} refusal=${door.refusal} />`}
+      ${screen === "first-way" && html`<${FirstWay} later=${door.later} />`}
+      ${screen === "house" && html`<${House} house=${house} />`}
+      ${screen === "people" && html`<${People} />`}
+      ${screen === "looked" && html`<${Looked} names=${namesOf(house?.state)} />`}
+      ${screen === "me" && html`<${Account} signedOut=${door.left} />`}
     </main>
-    <footer class="page">${words.say("footer")}</footer>
+    ${screen === "house" && html`<footer class="page">${words.say("footer")}</footer>`}
+    ${who?.person && html`<${Presence} />`}
+    <${Confirm}
+      open=${door.other !== null}
+      title=${words.say("door.other", { name: who?.name ?? "" })}
+      yes=${words.say("door.other.yes")}
+      onAnswer=${door.answerOther}
+    >
+      <p>${words.say("door.other.what")}</p>
+    <//>
     <p class="unseen" role="status">${said}</p>
   <//>`;
 }
 
-function NoContact({ since, ever }) {
-  const { words } = usePage();
-  return html`<p class="notice bad">
-    <b>${words.say("contact.lost")} <${Time} at=${since} />.</b> ${words.say(ever ? "contact.stale" : "contact.trying")}
-  </p>`;
-}
+/** Who is signed in here, and all that changes it. `who` is null until the gateway has said it. */
+function useDoor() {
+  const [who, setWho] = useState(null);
+  const [away, setAway] = useState(false);
+  const [again, setAgain] = useState(false); // somebody was signed in here until now
+  const [refusal, setRefusal] = useState(null);
+  const [waved, setWaved] = useState(false); // no way to sign in is wanted yet
+  const [other, setOther] = useState(null); // a code that came while somebody was signed in
+  const [link, setLink] = useState(brought);
+  const now = useRef(null);
+  now.current = who;
 
-/** What people call a camera or device, by its id; the id itself of one that is here no more. */
-function namesOf({ cameras, devices }) {
-  return (id) => [...cameras, ...devices].find((each) => each.id === id)?.name ?? id;
-}
+  function enter(next) {
+    setRefusal(null);
+    setWho(next);
+  }
 
-/** One sentence for screen readers on what changed by itself; readings are not news. */
-function whatIsNew(before, house, words) {
-  if (!before?.state) return "";
-  if (before.connected !== house.connected) return words.say(house.connected ? "contact.back" : "contact.lost.news");
-  const news = [];
-  for (const device of house.state.devices) {
-    const old = before.state.devices.find((each) => each.id === device.id);
-    if (old && old.reachable !== device.reachable) {
-      news.push(words.say(device.reachable ? "news.reachable" : "news.away", { name: device.name }));
+  function out(unasked) {
+    if (!now.current?.person) return;
+    setAgain(unasked);
+    setWaved(false);
+    setWho({ claimed: true, person: null, can_sign_in: true });
+  }
+
+  async function ask() {
+    try {
+      const next = await askWho();
+      setAway(false);
+      if (now.current?.person && !next.person) out(true);
+      else setWho(next);
+      return next;
+    } catch (why) {
+      if (!(why instanceof Refusal)) throw why;
+      if (now.current === null) {
+        setAway(true);
+        setTimeout(ask, RETRY);
+      }
+      return null;
     }
   }
-  for (const receipt of house.state.receipts) {
-    if (!before.state.receipts.some((each) => each.order === receipt.order && each.kind === receipt.kind)) {
-      news.push(words.say(`news.${receipt.kind}`));
+
+  async function take(code) {
+    try {
+      enter(await signInByCode({ code, stay: false }));
+    } catch (why) {
+      if (!(why instanceof Refusal)) throw why;
+      setRefusal(why);
     }
   }
-  return news.join(" ");
+
+  useEffect(() => {
+    whenRefused({ signedOut: () => out(true) });
+    ask();
+    return onBrought(setLink);
+  }, []);
+  useEffect(() => {
+    if (!who?.claimed || link?.kind !== "in") return;
+    setLink(null);
+    if (who.person) setOther(link.code);
+    else take(link.code);
+  }, [who, link]);
+
+  return {
+    who,
+    away,
+    again,
+    refusal,
+    waved,
+    other,
+    claimCode: link?.kind === "claim" ? link.code : "",
+    ask,
+    enter,
+    signedOut: () => out(true),
+    left: () => out(false),
+    later: () => setWaved(true),
+    answerOther(yes) {
+      if (yes) take(other);
+      setOther(null);
+    },
+  };
+}
+
+function screenOf(who, view, { waved }) {
+  if (who === null) return "loading";
+  if (!who.claimed) return "claim";
+  if (!who.person) return "sign-in";
+  if (!who.can_sign_in && !waved) return "first-way";
+  return who.left && !["looked", "me"].includes(view) ? "me" : view;
+}
+
+/** Each screen after the first takes the focus to its title, so that it is read out, and names itself in the title. */
+function useArrival(screen, words) {
+  const last = useRef(null);
+  useEffect(() => {
+    if (!words || screen === "loading") return;
+    document.title = screen === "house" ? "Portvakt" : `${words.say(`view.${screen}`)} · Portvakt`;
+    const first = last.current === null;
+    if (last.current === screen) return;
+    last.current = screen;
+    if (first) return;
+    scrollTo(0, 0);
+    (document.querySelector("main h2") ?? document.getElementById("main")).focus();
+  }, [screen, words]);
 }
 
 render(html`<${App} />`, document.getElementById("app"));

@@ -2,7 +2,10 @@
 import { createContext, html, useContext, useEffect, useState } from "./html.js";
 import { gatewayNow } from "./live.js";
 
-/** `{ words, connected, announce }`; `announce(sentence)` is read out by screen readers. */
+/**
+ * `{ words, connected, announce, who, setWho }`; `announce(sentence)` is read out by screen readers. `who`: who is signed
+ * in here, as the gateway said it last.
+ */
 export const Page = createContext(null);
 
 export const usePage = () => useContext(Page);

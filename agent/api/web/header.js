@@ -1,9 +1,11 @@
-// Who this gateway is, how it is, and in which language.
+// Who this gateway is, how it is, in which language, and the way to each view.
 import { html } from "./html.js";
 import { Because, Time, usePage } from "./context.js";
+import { addressOf } from "./route.js";
 import { LANGUAGES } from "./text.js";
 
-export function Header({ state, choose }) {
+/** `views`: those that there are for who is signed in; `view`: the one that is shown. */
+export function Header({ state, views, view, choose }) {
   const { words, connected } = usePage();
   return html`<header class="page">
     <img src="/static/icon.svg" alt="" width="40" height="40" />
@@ -29,6 +31,16 @@ export function Header({ state, choose }) {
         >${name}</button>`,
       )}
     </div>
+    ${views.length > 0 &&
+    html`<nav aria-label=${words.say("header.views")}>
+      <ul>
+        ${views.map(
+          (each) => html`<li key=${each}>
+            <a href=${addressOf(each)} aria-current=${each === view ? "page" : undefined}>${words.say(`view.${each}`)}</a>
+          </li>`,
+        )}
+      </ul>
+    </nav>`}
   </header>`;
 }
 

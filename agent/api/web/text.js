@@ -8,10 +8,16 @@ const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
+/** The language that was chosen here before, or null. */
+export function chosenLanguage() {
+  const chosen = localStorage.getItem(STORED);
+  return chosen in LANGUAGES ? chosen : null;
+}
+
 /** The language chosen here before, else the first of the browser's that we have. */
 export function preferredLanguage() {
-  const chosen = localStorage.getItem(STORED);
-  if (chosen in LANGUAGES) return chosen;
+  const chosen = chosenLanguage();
+  if (chosen) return chosen;
   for (const tag of navigator.languages) {
     const language = tag.toLowerCase().split("-")[0];
     if (["nb", "nn", "no", "da", "sv"].includes(language)) return "nb";
@@ -41,6 +47,8 @@ export class Words {
     this.clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
     this.exact = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
     this.day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+    this.long = new Intl.DateTimeFormat(locale, { dateStyle: "full" });
+    this.list = new Intl.ListFormat(locale);
     this.whole = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
   }
 
@@ -66,6 +74,16 @@ export class Words {
     return date.toDateString() === new Date().toDateString() ? clock : `${this.day.format(date)} ${clock}`;
   }
 
+  /** A day, with its weekday and year: what happened is listed under it. */
+  date(time) {
+    return this.long.format(new Date(time));
+  }
+
+  /** The time of day alone. */
+  hour(time) {
+    return this.clock.format(new Date(time));
+  }
+
   /** A time with all of its date, for who has to say whether it is right. */
   moment(time) {
     return this.whole.format(new Date(time));
@@ -87,6 +105,11 @@ export class Words {
       .filter(([, count]) => count > 0)
       .map(([key, count]) => this.say(key, { count }))
       .join(" ");
+  }
+
+  /** Several names in one sentence: `Kari, Ola and Per`. */
+  listed(names) {
+    return this.list.format(names);
   }
 
   /** A value as people read it, with its unit. */

@@ -11,6 +11,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from agent.api.server import serve
 from privacy.clock import SystemClock
+from tests.agent.page.at_home import at_home
+from tests.agent.page.fake_door import FakeDoor
 
 House = Any
 CHROMIUM = "/usr/bin/chromium"
@@ -31,7 +33,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def address(api_house: House) -> AsyncIterator[str]:
-    async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as url:
+    async with serve(api_house, clock=SystemClock(), door=at_home(api_house), port=0, socket_path=None) as url:
         yield url
 
 
@@ -49,17 +51,25 @@ expect.set_options(timeout=20_000)
 class Complaints(list[str]):
     """What the browser complained of: errors, and breaches of the content security policy."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, refusals: bool = False) -> None:
         super().__init__()
         self._house = house
+        self._refusals = refusals
 
     def listen(self, page: Page) -> None:
         page.on("console", self._heard)
         page.on("pageerror", lambda error: self.append(str(error)))
 
     def _heard(self, line: ConsoleMessage) -> None:
-        if line.type in {"error", "warning"} and not self._of_a_picture_that_went(line):
+        if line.type in {"error", "warning"} and not self._of_a_picture_that_went(line) and not self._refused(line):
             self.append(line.text)
+
+    def _refused(self, line: ConsoleMessage) -> bool:
+        """A browser notes every refusal; the page shows it. Without anybody signed in there is no feed either."""
+        refusal = re.search(r"the server responded with a status of 4\d\d ", line.text)
+        feed = "/api/ws' failed" in line.text and "Unexpected response code: 401" in line.text
+        cut_off = line.text == "Failed to load resource: net::ERR_FAILED"
+        return self._refusals and (refusal is not None or feed or cut_off)
 
     def _of_a_picture_that_went(self, line: ConsoleMessage) -> bool:
         """A picture that went between its place on the page and the browser's asking for it is rightly not found."""
@@ -77,6 +87,40 @@ async def page(context: BrowserContext, address: str, api_house: House) -> Async
     await page.goto(address)
     await expect(page.get_by_role("article", name="Hall lamp")).to_be_visible()
     yield page
+    assert complaints == []
+
+
+@pytest.fixture
+def door(api_house: House) -> FakeDoor:
+    """Who may come in, and how."""
+    return FakeDoor(api_house)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def home(api_house: House, door: FakeDoor) -> AsyncIterator[str]:
+    """The address of a page to sign in at: by a name, since passkeys are for names."""
+    async with serve(api_house, clock=SystemClock(), door=door.door(), port=0, socket_path=None) as url:
+        yield url.replace("127.0.0.1", "localhost")
+
+
+Visit = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(context: BrowserContext, home: str, door: FakeDoor, api_house: House) -> AsyncIterator[Visit]:
+    """Opens the page at a fragment, as a person who is signed in already or as nobody. It may be refused things."""
+    complaints = Complaints(api_house, refusals=True)
+
+    async def opened(fragment: str = "", person: str | None = None, *, away: BrowserContext | None = None) -> Page:
+        where = away or context
+        if person:
+            await where.add_cookies([door.sign_in(person)])  # type: ignore[list-item]
+        page = await where.new_page()
+        complaints.listen(page)
+        await page.goto(f"{home}/{fragment}")
+        return page
+
+    yield opened
     assert complaints == []
 
 

@@ -14,6 +14,7 @@ from agent.api.contract import LogView, Reading, ServiceView, SnapshotView, Stor
 from agent.api.server import serve
 from agent.errors import Refused
 from privacy.clock import SystemClock
+from tests.agent.page.at_home import at_home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -29,7 +30,7 @@ class TestDevices:
         await expect(switch).not_to_be_checked()
         await switch.click()
         await expect(switch).to_be_checked()
-        assert ("command", "lamp", "OnOff.OnOff", True, "page") in api_house.asked
+        assert ("command", "lamp", "OnOff.OnOff", True, "local-owner") in api_house.asked
         await expect(page.get_by_text("Hall lamp: Power On")).to_be_attached()  # read out
 
     async def test_a_change_elsewhere_appears_by_itself(self, page: Page, api_house: House) -> None:
@@ -63,12 +64,12 @@ class TestDevices:
         )
         await expect(page.get_by_text("Heat pump: Set point 22.5 °C")).to_be_attached()
         commands = [each for each in api_house.asked if each[0] == "command"]
-        assert commands == [("command", "pump", "Thermostat.OccupiedHeatingSetpoint", 22.5, "page")]
+        assert commands == [("command", "pump", "Thermostat.OccupiedHeatingSetpoint", 22.5, "local-owner")]
 
     async def test_a_choice(self, page: Page, api_house: House) -> None:
         await page.get_by_label("Heat pump: Mode").select_option("Cool")
         await expect(page.get_by_text("Heat pump: Mode Cool")).to_be_attached()
-        assert ("command", "pump", "Thermostat.SystemMode", "cool", "page") in api_house.asked
+        assert ("command", "pump", "Thermostat.SystemMode", "cool", "local-owner") in api_house.asked
 
     async def test_a_command_that_fails_says_why_in_its_card(self, page: Page, api_house: House) -> None:
         api_house.outcome = "failed"
@@ -126,7 +127,7 @@ class TestDevices:
         await card.get_by_label("Adoption code").fill("123-45-678")
         await card.get_by_label("Adoption code").press("Enter")
         await expect(card.get_by_role("switch")).to_be_visible()  # now it is a device
-        assert ("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "page") in api_house.asked
+        assert ("adopt", "AA:BB:CC:DD:EE:FF", "homekit", "123-45-678", "local-owner") in api_house.asked
 
     async def test_a_device_from_the_configuration_cannot_be_forgotten(
         self, context: BrowserContext, address: str, api_house: House
@@ -209,7 +210,7 @@ class TestErasing:
         await expect(page.get_by_text("The order to erase is in the journal.")).to_be_attached()
         [(_, scope, actor)] = [each for each in api_house.asked if each[0] == "erase"]
         assert (list(scope.classes), list(scope.cameras), scope.everything) == (["snapshot"], ["door"], False)
-        assert actor == "page"
+        assert actor == "local-owner"
 
         steps = page.locator(".progress li")
         await expect(steps).to_have_text([re.compile("done"), re.compile("under way"), re.compile("under way")])
@@ -420,7 +421,7 @@ class TestTheRest:
         assert await page.locator("img[src='x']").count() == 0
 
     async def test_disconnected_and_back(self, context: BrowserContext, api_house: House) -> None:
-        async with serve(api_house, clock=SystemClock(), port=0, socket_path=None) as address:
+        async with serve(api_house, clock=SystemClock(), door=at_home(api_house), port=0, socket_path=None) as address:
             page = await context.new_page()
             await page.goto(address)
             switch = page.get_by_role("switch", name="Hall lamp: Power")
@@ -430,7 +431,7 @@ class TestTheRest:
         await expect(page.get_by_role("button", name=ERASE)).to_be_disabled()
         port = int(address.rpartition(":")[2])
         api_house.report("lamp", "OnOff.OnOff", value=True)
-        async with serve(api_house, clock=SystemClock(), port=port, socket_path=None):
+        async with serve(api_house, clock=SystemClock(), door=at_home(api_house), port=port, socket_path=None):
             await expect(switch).to_be_enabled(timeout=30_000)
             await expect(switch).to_be_checked()
             await expect(page.get_by_text("No contact with the gateway since")).to_be_hidden()

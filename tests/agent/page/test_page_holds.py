@@ -84,7 +84,7 @@ class TestUnknownTime:
         await expect(page.get_by_text("The gateway knows the time.")).to_be_attached()
         await expect(page.get_by_role("main")).to_be_focused()
         [(_, body, actor)] = [each for each in api_house.asked if each[0] == "confirm_time"]
-        assert actor == "page"
+        assert actor == "local-owner"
         assert abs(body.at - datetime.now(UTC)) < timedelta(minutes=5)
 
     async def test_the_time_that_is_shown_is_the_time_that_is_sent(
@@ -154,7 +154,7 @@ class TestHolds:
         await expect(page.get_by_role("article", name="Police report")).to_have_count(0)
         await expect(page.get_by_text("The hold has ended.")).to_be_attached()
         await expect(page.get_by_role("main")).to_be_focused()
-        assert [each for each in api_house.asked if each[0] == "release"] == [("release", hold().id, "page")]
+        assert [each for each in api_house.asked if each[0] == "release"] == [("release", hold().id, "local-owner")]
 
     async def test_one_that_ended_meanwhile(self, context: BrowserContext, address: str, api_house: House) -> None:
         api_house.set(holds=(hold(),))

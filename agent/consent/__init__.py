@@ -1,0 +1,1 @@
+"""Consent in the running house: the gates that whoever collects passes, and the desk where people give and withdraw."""

@@ -1,0 +1,116 @@
+"""What is asked of the rights, turned into deeds of the activity log; and who is asked to agree to it.
+
+What is looked at is on the disk before it is shown: where it cannot be noted, it is not shown. What is changed or
+refused goes on without: a full card must keep nobody from erasing, nor from switching on a light.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from agent.activity.desk import ActivityDesk
+from agent.api.asks import Question
+from agent.api.permission import Asked, Caller
+from agent.errors import Refused
+from agent.rights.actions import Action
+from agent.rights.agreements import Agreements, digest_of
+from agent.rights.conditions import Case
+from agent.rights.decision import Denied
+from agent.rights.household import Household
+from agent.rights.local import LOCAL_OWNER, local_household
+from agent.rights.table import TABLE
+from agent.signin.button import Button
+from agent.signin.parts import Happened
+from privacy.activity_line import Deed
+from privacy.clock import Clock
+from privacy.errors import PrivacyError
+from privacy.hold import Role
+
+LOCAL_PERSON: Final = local_household(()).people[LOCAL_OWNER.person]
+
+
+class Deeds:
+    """Fulfils `agent.api.permission.Witness`, and is the `note` of signing in."""
+
+    def __init__(
+        self,
+        *,
+        activity: ActivityDesk,
+        agreements: Agreements,
+        household: Callable[[], Household],
+        button: Button,
+        clock: Clock,
+    ) -> None:
+        self._activity = activity
+        self._agreements = agreements
+        self._household = household
+        self._button = button
+        self._clock = clock
+
+    async def looked(self, asked: Asked) -> None:
+        """As `Witness.looked`: what shows somebody's life, what changes something, and what was refused."""
+        shown = TABLE.rows[asked.question.action].shown
+        refused = isinstance(asked.answer, Denied)
+        if asked.changes or refused:
+            await self._activity.note_if_possible(self._deed(asked))
+        elif shown:
+            await self._activity.note(self._deed(asked))
+
+    async def agreed(self, request: web.Request, caller: Caller, question: Question) -> bool:
+        """As `Witness.agreed`. Whoever has just pressed the button on the box needs nobody else for a way back in."""
+        if question.action is Action.RECOVER_PERSON and self._button.use():
+            return True
+        digest = digest_of(caller.actor.person, request.method, request.path_qs, await request.read())
+        try:
+            return self._agreements.agreed(caller.actor.person, digest, question.action, question.target)
+        except PrivacyError as error:
+            raise Refused("too_many_agreements", error.args[0], hint=error.hint) from error
+
+    async def happened(self, happened: Happened) -> None:
+        """Note what somebody did to sign in, or had done to how they do."""
+        await self._activity.note_if_possible(
+            Deed(
+                at=happened.at,
+                actor=happened.by,
+                role=self._role(happened.by),
+                action=happened.what,
+                allowed=not happened.code,
+                code=happened.code,
+                concerns=frozenset({happened.person}) - {happened.by},
+                way=happened.way,
+            )
+        )
+
+    def _deed(self, asked: Asked) -> Deed:
+        question, answer, actor = asked.question, asked.answer, asked.caller.actor
+        target = question.target
+        return Deed(
+            at=self._clock.now(),
+            actor=actor.person,
+            role=self._role(actor.person),
+            action=question.action,
+            allowed=not isinstance(answer, Denied),
+            code=answer.code if isinstance(answer, Denied) else "",
+            concerns=self._concerned(question, actor.person),
+            purpose=asked.purpose,
+            camera=target.cameras[0] if len(target.cameras) == 1 else None,
+            device=target.devices[0] if len(target.devices) == 1 else None,
+            record=asked.record,
+            token=actor.token,
+        )
+
+    def _concerned(self, question: Question, actor: str) -> frozenset[str]:
+        """Who of the household is told: whom it concerns, where the table says so, and who is named in any case."""
+        household, row = self._household(), TABLE.rows[question.action]
+        person = household.people.get(actor, LOCAL_PERSON)
+        people = frozenset(question.target.subjects) | frozenset(question.target.also)
+        if row.shown:
+            people |= Case(household, person, row, question.target, self._clock.now()).concerned()
+        return (people & household.people.keys()) - {actor}
+
+    def _role(self, person: str) -> Role | None:
+        if person == LOCAL_OWNER.person:
+            return Role.OWNER
+        known = self._household().people.get(person)
+        return known.memberships[-1].role if known else None

@@ -1,0 +1,30 @@
+"""What can be asked about the certificate for phones."""
+
+import msgspec
+from aiohttp import web
+
+from agent.api.problems import decode
+from agent.errors import Refused
+from agent.lan.contract import TrustBody
+from agent.lan.trust import TrustDesk
+
+
+def trust_routes(desk: TrustDesk | None) -> list[web.RouteDef]:
+    """`POST /api/trust` and `DELETE /api/trust`; without a desk nobody is on the LAN, and that is said."""
+
+    async def hand_out(request: web.Request) -> web.Response:
+        body = await decode(request, TrustBody)
+        view = await _there(desk).open(body)
+        return web.Response(status=201, body=msgspec.json.encode(view), content_type="application/json")
+
+    async def close(_request: web.Request) -> web.Response:
+        await _there(desk).close()
+        return web.Response(status=204)
+
+    return [web.post("/api/trust", hand_out), web.delete("/api/trust", close)]
+
+
+def _there(desk: TrustDesk | None) -> TrustDesk:
+    if desk is None:
+        raise Refused("no_lan", "the gateway is not on the LAN", hint="add a [lan] section to its configuration")
+    return desk
