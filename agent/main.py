@@ -12,9 +12,11 @@ from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 
+from aiohttp import web
+
 from agent import config as configuration
 from agent import sd_notify, sources
-from agent.api.server import serve
+from agent.api.server import OnLan, serve
 from agent.cameras import Cameras
 from agent.changes import Changes
 from agent.cloud.link import CloudLink
@@ -29,12 +31,14 @@ from agent.hold_desk import HoldDesk
 from agent.house import House
 from agent.journal_expiry import keep_limit, limit_of
 from agent.lan.lan import Lan, open_authority
+from agent.lan.listener import Listener
 from agent.local_orders import LocalIssuer
 from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
 from agent.recorder import Recorder
+from agent.service_watch import ServiceWatch
 from agent.storage import Storage, open_storage
-from agent.supervisor import STEADY_SECONDS, Bug, Service, Supervisor
+from agent.supervisor import Bug, Service, Supervisor
 from agent.threads import Unwaited
 from agent.timewatch import BelievedClock, OrderClock, TimeWatch
 from agent.uplink import Uplink
@@ -91,11 +95,6 @@ class _Agent:
         self._audience = f"{config.gateway.id}/{config.gateway.epoch}"
         self._disk = Disk()
         self._changes = Changes()
-        self._problems: dict[str, str] = {}
-        self._failures = 0
-        self._down: dict[str, asyncio.TimerHandle | None] = {}
-        """The services that were logged as down, and what will log that they are up: once they have run for a while."""
-        self._supervisor = Supervisor(watcher=self._watch)
         self._record = self._recorder = Recorder(
             registry_file=config.household.registry_file,
             day_keys=storage.day_keys,
@@ -108,6 +107,14 @@ class _Agent:
             clock=clock,
             changes=self._changes,
         )
+        self._watch = ServiceWatch(
+            running=lambda: self._supervisor,
+            tell=self._tell,
+            changes=self._changes,
+            clock=clock,
+            record=self._record,
+        )
+        self._supervisor = Supervisor(watcher=self._watch)
         self._devices = Devices(self._supervisor, self._changes, clock, self._record, storage.keys.random_bytes)
         self._neighbourhood = Neighbourhood(
             interfaces=config.discovery.interfaces,
@@ -219,6 +226,8 @@ class _Agent:
         async with AsyncExitStack() as stack:
             stack.callback(self._disk.close)
             stack.callback(self._doorway.close)
+            if self._lan:
+                stack.callback(self._lan.close)
             stack.push_async_callback(self._close_vault)
             self._record(entries.AgentStarted(at=self._clock.now(), version=self._version))
             cameras = await self._cameras(stack)
@@ -227,7 +236,9 @@ class _Agent:
             house = self._house(cameras)
             config, door = self._config.api, self._doorway.door(cameras.ids)
             address = await stack.enter_async_context(
-                serve(house, clock=self._clock, door=door, port=config.port, socket_path=config.socket, lan=self._lan)
+                serve(
+                    house, clock=self._clock, door=door, port=config.port, socket_path=config.socket, lan=self._phones()
+                )
             )
             self._page = address.replace("127.0.0.1", "localhost")  # passkeys want a name
             await self._start(cameras)
@@ -320,6 +331,17 @@ class _Agent:
         authority = open_authority(self._config.gateway.state_dir, storage.keys, storage.time)
         return Lan(self._config.lan, authority, self._disk, storage.keys.random_bytes)
 
+    def _phones(self) -> OnLan | None:
+        """Where phones reach the page, if they are to."""
+        lan = self._lan
+        if lan is None:
+            return None
+
+        def serve_there(runner: web.AppRunner) -> None:
+            self._supervisor.start(Service("lan page", Listener(lan, runner).run))
+
+        return OnLan(lan, serve_there)
+
     def _cloud_link(self) -> CloudLink | None:
         cloud = self._config.cloud
         if cloud is None:
@@ -355,9 +377,8 @@ class _Agent:
             vault=self._storage.vault,
             stores=self._storage.stores,
             policies=self._storage.policies,
-            # A line that was removed is no service any more, and its last problem nobody's.
-            problems=lambda: {name: self._problems.get(name, "") for name in self._supervisor},
-            failures=lambda: self._failures,
+            problems=self._watch.problems,
+            failures=lambda: self._watch.failures,
         )
 
     def _forget_pseudonyms(self, scope: Scope) -> None:
@@ -401,33 +422,12 @@ class _Agent:
         if self._link:
             self._link.receipt_issued()
 
-    def _watch(self, service: str, problem: str | None) -> None:
-        """The supervisor says that a service is down (`problem`), or has been started again (None)."""
-        kind, _, what = service.partition(" ")
-        if problem is None:
-            self._problems[service] = ""
-            if service in self._down:
-                loop = asyncio.get_running_loop()
-                self._down[service] = loop.call_later(STEADY_SECONDS, self._recovered, service)
-        else:
-            self._failures += 1
-            if service not in self._down:
-                # Once, and not with every try: a device that is away for a month is no ten thousand entries.
-                self._record(entries.ServiceDown(at=self._clock.now(), service=kind, reason=problem))
-            elif steady := self._down[service]:
-                steady.cancel()
-            self._down[service] = None
-            self._problems[service] = problem
-            match kind:
-                case "line":
-                    self._devices.line_problem(what, problem)
-                case "camera":
-                    self._watched.problem(what, problem)
-                case "cloud":
-                    self._uplink.problem(problem)
-        self._changes.mark("services")
-
-    def _recovered(self, service: str) -> None:
-        del self._down[service]
-        if service in set(self._supervisor):
-            self._record(entries.ServiceUp(at=self._clock.now(), service=service.partition(" ")[0]))
+    def _tell(self, kind: str, what: str, problem: str) -> None:
+        """A service is down: tell the part that shows it."""
+        match kind:
+            case "line":
+                self._devices.line_problem(what, problem)
+            case "camera":
+                self._watched.problem(what, problem)
+            case "cloud":
+                self._uplink.problem(problem)

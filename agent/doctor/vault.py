@@ -15,11 +15,13 @@ from camera.vault.look import IndexState, VaultLook, look_at_vault
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
 from camera.vault.retention import Limits
+from privacy.activity import ActivityLog
 from privacy.errors import StoreBroken
 from privacy.hold_book import KIND as HOLDS
 from privacy.key_table import KeyEntry
 from privacy.moment import Moment
 from privacy.operation_log import PURPOSE as OPERATION_LOG
+from privacy.policy import policies
 from privacy.records import RecordClass
 from privacy.sealed_file import Info
 from privacy.spool import PURPOSE as SPOOL
@@ -40,9 +42,14 @@ SEALED_LOGS: Final = (
     "tags",
     "holds",
 )
-_DATED: Final = {SEGMENTS: RecordClass.SNAPSHOT, OPERATION_LOG: RecordClass.OP_LOG, SPOOL: RecordClass.OP_LOG}
+_DATED: Final = {
+    SEGMENTS: RecordClass.SNAPSHOT,
+    OPERATION_LOG: RecordClass.OP_LOG,
+    SPOOL: RecordClass.OP_LOG,
+    ActivityLog.name: RecordClass.ACTIVITY,
+}
 """The kinds of keys whose files die by their first record, and the class of that."""
-_LOG: Final = re.compile(r"[0-9a-f]{32}\.log(\.new)?|state(\.new)?")
+_LOG: Final = re.compile(r"[0-9a-f]{32}\.log(\.new)?|state(\.new)?|hashes-[0-3](\.new)?")
 _WORN: Final = "nothing brings them back, and the others are well; if it grows, replace the medium"
 _MEDIUM: Final = "look at the cable and the system's log; copy what can be read, and replace the medium"
 _ALONE: Final = "they are left alone and mean nothing: move them away"
@@ -96,15 +103,16 @@ def limits(config: Config, ring: Ring, now: datetime) -> Iterator[Check]:
     look = ring.look()
     if look is None:
         return
-    for_logs = timedelta(hours=config.log.keep_hours)
+    site = {RecordClass.OP_LOG: timedelta(hours=config.log.keep_hours)}
+    rules = policies(config.gateway.systems, site)
     of_pictures = Limits(cameras={camera.id: timedelta(seconds=camera.keep_seconds) for camera in config.camera})
     late: Counter[RecordClass] = Counter()
     for entry in look.entries.values():
-        limit = for_logs
+        limit = rules[_DATED[entry.kind]].limit if entry.kind in _DATED else None
         if entry.kind == SEGMENTS and (info := SegmentInfo.from_bytes(entry.info)):
             limit = of_pictures.of(info.camera, info.limit)
         began = _began(entry)
-        if began and began.trusted and began.wall + limit + GRACE < now:
+        if began and limit and began.trusted and began.wall + limit + GRACE < now:
             late[_DATED[entry.kind]] += 1
     held = any(entry.kind == HOLDS for entry in look.entries.values())
     for class_, count in late.items():

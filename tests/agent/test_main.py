@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import agent.main
+import agent.service_watch
 from agent import config as configuration
 from agent.cameras import Cameras
 from agent.demo.layout import kept_port
@@ -366,7 +367,7 @@ class Bench:
     def __init__(self, made: _Agent) -> None:
         self.agent = made
         self.recorded: list[entries.Entry] = []
-        made._record = self.recorded.append  # type: ignore[assignment]
+        made._watch._record = self.recorded.append
 
     def kinds(self) -> list[type[entries.Entry]]:
         return [type(entry) for entry in self.recorded]
@@ -386,7 +387,7 @@ async def bench(config: Config) -> AsyncIterator[Bench]:
 async def test_a_service_that_is_away_for_long_is_logged_once(
     bench: Bench, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agent.main, "STEADY_SECONDS", 0.05)
+    monkeypatch.setattr(agent.service_watch, "STEADY_SECONDS", 0.05)
     watch = bench.agent._watch
     watch("line modbus:tty", None)
     for _ in range(50):
@@ -396,10 +397,10 @@ async def test_a_service_that_is_away_for_long_is_logged_once(
     watch("line modbus:tty", "the adapter is unplugged")
     await asyncio.sleep(0.1)
     assert bench.kinds() == [entries.ServiceDown]
-    assert bench.agent._failures == 51
-    assert bench.agent._problems == {"line modbus:tty": "the adapter is unplugged"}
+    assert watch.failures == 51
 
     bench.agent._supervisor.start(agent.main.Service("line modbus:tty", asyncio.Event().wait))  # type: ignore[arg-type]
+    assert watch.problems()["line modbus:tty"] == "the adapter is unplugged"
     await until(lambda: entries.ServiceUp in bench.kinds())
     assert bench.kinds() == [entries.ServiceDown, entries.ServiceUp]
     watch("line modbus:tty", "unplugged again")
@@ -410,7 +411,7 @@ async def test_a_service_that_is_away_for_long_is_logged_once(
 
 
 async def test_a_service_that_was_removed_never_comes_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent.main, "STEADY_SECONDS", 0.01)
+    monkeypatch.setattr(agent.service_watch, "STEADY_SECONDS", 0.01)
     bench.agent._watch("line test-lamp", "away")
     bench.agent._watch("line test-lamp", None)
     await asyncio.sleep(0.05)
