@@ -1,15 +1,19 @@
 """The people's side of the house, put together: who they are, how they get in, what they may do, who is told of it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import timedelta
 
 from agent.activity.desk import ActivityDesk
 from agent.api.activity_routes import ActivityRoutes
 from agent.api.consent_routes import consent_routes
+from agent.api.contract import InventoryRow
 from agent.api.door import Door
 from agent.api.identify import Identify
 from agent.api.permission import Caller, Permission
+from agent.api.processing_routes import ProcessingRoutes
 from agent.api.rights_routes import RightsRoutes
 from agent.api.signin_routes import SignInRoutes
+from agent.api.support_routes import support_routes
 from agent.consent.desk import ConsentDesk, Erase
 from agent.consent.gates import Gates
 from agent.deeds import Deeds
@@ -20,6 +24,9 @@ from agent.people.desk import PeopleDesk
 from agent.people.grant_desk import GrantDesk
 from agent.people.household import Assigned, HouseholdBook, cameras_of
 from agent.people.token_desk import TokenDesk
+from agent.processing.contract import RecordOfProcessing
+from agent.processing.desk import RegistersDesk
+from agent.processing.record import Running, record_of_processing
 from agent.rights.agreements import Agreements
 from agent.rights.household import Household
 from agent.rights.local import local_household
@@ -34,6 +41,7 @@ from agent.signin.passwords import PasswordQueue, Passwords
 from agent.signin.sessions import Sessions
 from agent.storage import Storage
 from agent.supervisor import Service, Supervisor
+from agent.support.desk import SupportDesk
 from privacy.clock import Clock
 from privacy.consent_text import texts
 from privacy.entries import Entry
@@ -55,13 +63,14 @@ class Doorway:
         gates: Gates,
         lan: Lan | None,
         address: Callable[[], str],
+        runs: Running,
         erase: Erase,
         supervisor: Supervisor,
         disk: Disk,
         clock: Clock,
         record: Callable[[Entry], None],
     ) -> None:
-        """`cameras` are the configured ones; `address` is that of the page, as people reach it."""
+        """`cameras` are the configured ones; `address` is that of the page, as people reach it; `runs`, what runs."""
         random_bytes = storage.keys.random_bytes
         self._storage = storage
         self._disk = disk
@@ -71,6 +80,7 @@ class Doorway:
             book=storage.grants,
             cameras=lambda: cameras_of(cameras, storage.ring, clock.now()),
             clock=clock,
+            support=lambda: storage.support.sessions(clock.now()),
         )
         self.people = PeopleDesk(
             register=storage.people,
@@ -78,9 +88,19 @@ class Doorway:
             clock=clock,
             random_bytes=random_bytes,
             record=record,
-            on_change=book.refresh,
+            on_change=self._people_changed,
         )
         self._grants = GrantDesk(book=storage.grants, household=book, disk=disk, clock=clock, random_bytes=random_bytes)
+        self._support = SupportDesk(
+            cases=storage.support,
+            household=book,
+            grants=self._grants,
+            disk=disk,
+            clock=clock,
+            age=storage.time.age,
+            random_bytes=random_bytes,
+            record=record,
+        )
         tokens = TokenDesk(book=storage.grants, household=book, disk=disk, clock=clock, random_bytes=random_bytes)
         self._agreements = Agreements(book.current, clock, random_bytes)
         activity = ActivityDesk(
@@ -93,7 +113,12 @@ class Doorway:
         )
         button = Button(clock)
         self._deeds = Deeds(
-            activity=activity, agreements=self._agreements, household=book.current, button=button, clock=clock
+            activity=activity,
+            agreements=self._agreements,
+            household=book.current,
+            button=button,
+            clock=clock,
+            acted=self._support.acted,
         )
         self._sessions = Sessions(storage.sessions, disk, clock, random_bytes)
         passwords = Passwords(random_bytes)
@@ -135,6 +160,16 @@ class Doorway:
         self._trust = (
             TrustDesk(lan, disk=disk, supervisor=supervisor, clock=clock, random_bytes=random_bytes) if lan else None
         )
+        self._runs = runs
+        self._registers = RegistersDesk(
+            register=storage.disclosures,
+            limit=storage.policies[RecordClass.DISCLOSURE].limit or timedelta.max,
+            household=book,
+            holds=storage.holds.history,
+            disk=disk,
+            clock=clock,
+            random_bytes=random_bytes,
+        )
         self._activity = activity
         self._rights = RightsRoutes(grants=self._grants, tokens=tokens, agreements=self._agreements)
 
@@ -145,14 +180,26 @@ class Doorway:
             StoreBroken: it cannot be read.
         """
         await self._disk.run(self._book.refresh)
+        await self._support.settle()
         await self._sessions.load()
         await self._consent.refresh()
 
-    def door(self, cameras: Callable[[], Iterable[str]]) -> Door:
-        """What the server needs; `cameras` are those that the hand at the box may look at."""
+    def door(
+        self, cameras: Callable[[], Iterable[str]], inventory: Callable[[], Awaitable[Iterable[InventoryRow]]]
+    ) -> Door:
+        """What the server needs; `cameras` are those that the hand at the box may look at, `inventory` what is kept."""
 
         def household(caller: Caller) -> Household:
             return local_household(tuple(cameras())) if caller.local else self._book.current()
+
+        async def processing() -> RecordOfProcessing:
+            return record_of_processing(
+                self._runs,
+                at=self._clock.now(),
+                kept=await inventory(),
+                agreements=await self._registers.agreements(),
+                disclosed=await self._registers.disclosed_to(),
+            )
 
         permission = Permission(household, self._clock)
         signin = SignInRoutes(self._signin)
@@ -174,6 +221,8 @@ class Doorway:
                 *self._rights.table(),
                 *consent_routes(self._consent),
                 *ActivityRoutes(self._activity, permission).table(),
+                *support_routes(self._support, permission),
+                *ProcessingRoutes(self._registers, permission, processing).table(),
             ),
             network_routes=(*signin.table(), *self._rights.own()),
             local_routes=(*signin.socket_table(), *trust_routes(self._trust)),
@@ -187,12 +236,23 @@ class Doorway:
         start(Service("sessions", self._sessions.run, (StoreBroken,)))
         start(Service("people expiry", lambda: self.people.keep_limit(age), (StoreBroken,)))
         start(Service("grants expiry", lambda: self._grants.keep_limit(age), (StoreBroken,)))
+        start(Service("support", self._support.run, (StoreBroken,)))
+        start(Service("registers", self._registers.run, (StoreBroken,)))
         start(Service("consent", self._consent.run, (StoreBroken,)))
         start(Service("activity log", self._activity.keep_limit, (StoreBroken,)))
 
     def refresh(self) -> None:
         """Read again who there is. On the `Disk` thread."""
         self._book.refresh()
+
+    async def prepare(self) -> None:
+        """Something is about to be erased: what an order takes with a person's consent is not collected any more."""
+        await self._consent.refresh()
+
+    def _people_changed(self) -> None:
+        """On the `Disk` thread."""
+        self._book.refresh()
+        self._consent.people_changed()
 
     def close(self) -> None:
         """Nobody signs in any more."""
@@ -205,6 +265,7 @@ class Doorway:
         finally:
             await self._signin.expel()
         await self._consent.refresh()
+        await self._support.settle()
 
     async def can_sign_in(self, person: str) -> bool:
         """As `contract.House.can_sign_in`."""

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 from contextlib import AsyncExitStack
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from agent.lan.listener import Listener
 from agent.local_orders import LocalIssuer
 from agent.memory import keep_off_the_disk
 from agent.neighbourhood import Neighbourhood
+from agent.processing.record import running
 from agent.recorder import Recorder
 from agent.service_watch import ServiceWatch
 from agent.storage import Storage, open_storage
@@ -135,7 +137,7 @@ class _Agent:
             barrier=storage.barrier,
             disk=self._disk,
             clock=self._order_clock,
-            prepare=self._neighbourhood.release,
+            prepare=self._prepare,
             observe=self._receipt_made,
             change=storage.ring.change,
             besides=self._forget_pseudonyms,
@@ -204,6 +206,7 @@ class _Agent:
             gates=self._gates,
             lan=self._lan,
             address=lambda: self._lan.url if self._lan else self._page,
+            runs=running(config, self._version, storage.ring.tier, storage.policies),
             erase=self._orders.erase,
             supervisor=self._supervisor,
             disk=self._disk,
@@ -234,7 +237,7 @@ class _Agent:
             await self._finish_orders()
             await self._doorway.open()
             house = self._house(cameras)
-            config, door = self._config.api, self._doorway.door(cameras.ids)
+            config, door = self._config.api, self._doorway.door(cameras.ids, house.inventory)
             address = await stack.enter_async_context(
                 serve(
                     house, clock=self._clock, door=door, port=config.port, socket_path=config.socket, lan=self._phones()
@@ -397,6 +400,11 @@ class _Agent:
     def _look_again(self) -> None:
         """What may be shown of the pictures has changed."""
         self._watched.store_changed()
+
+    async def _prepare(self, scope: Scope, reach: datetime) -> None:
+        """Before anything is erased: set free what is paired, and collect no more of whom it takes."""
+        await self._neighbourhood.release(scope, reach)
+        await self._doorway.prepare()
 
     async def _admit(self, order: PurgeOrder) -> bool:
         """As `Eraser.admit`; and whoever signed the order is a witness of the time."""

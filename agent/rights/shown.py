@@ -10,11 +10,10 @@ from privacy.hold import Role
 
 TITLE: Final = "## Who may do what"
 _LEGEND: Final = """
-Every request of the page and the command line is asked of one function (`agent/rights/decision.py`), and that asks
-one table (`agent/rights/table.toml`). What no rule there allows is refused. A grant never carries more than its giver
-may do themselves, a program's token never more than its person may. The function says to whom a look has to be shown,
-and from when on history may be seen; the log that shows it, and sign-in, are still to come, and so are orders from
-the cloud.
+Every request of the page, of programs and of the command line is asked of one function (`agent/rights/decision.py`),
+and that asks one table (`agent/rights/table.toml`). What no rule there allows is refused, and the refusal is written
+down like every look and every change (`agent/deeds.py`). A grant never carries more than its giver may do themselves, a
+program's token never more than its person may. Orders from the cloud have their own rules (`privacy/orders.py`).
 
 `+` may · `if` may, on conditions · `g` where somebody who may has granted it · `-` never · *left*: who has moved out
 still may, for what is theirs

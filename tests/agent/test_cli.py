@@ -17,7 +17,7 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
-    (): "demo run status time doctor metrics activity audit config devices cameras people claim button trust "
+    (): "demo run status time doctor metrics activity audit config devices cameras people grants tokens consent claim button trust "
     "inventory erase hold holds release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
