@@ -48,6 +48,7 @@ function App() {
   }, []);
   useEffect(() => {
     if (who?.language && !chosenLanguage()) speak(who.language);
+    if (!who?.person) announce(""); // what was said last was of the house
   }, [who?.person]);
 
   const screen = screenOf(who, view, door);

@@ -65,9 +65,14 @@ export function Choose({ label, options, chosen, ...select }) {
   </div>`;
 }
 
-/** Sends the form. It stays in reach of the keyboard while it is busy, and does nothing. */
+/** A button that stays in reach of the keyboard while it is busy. Whoever asks sees to it that it does nothing then. */
+export function Press({ busy, children, ...button }) {
+  return html`<button type="button" aria-disabled=${busy ? "true" : "false"} ...${button}>${children}</button>`;
+}
+
+/** Sends the form. */
 export function Send({ busy, children }) {
-  return html`<button type="submit" class="primary" aria-disabled=${busy ? "true" : "false"}>${children}</button>`;
+  return html`<${Press} type="submit" class="primary" busy=${busy}>${children}<//>`;
 }
 
 /** A refusal in the reader's language where we know it, with what the gateway says of the cure. */

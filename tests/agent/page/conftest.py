@@ -114,7 +114,7 @@ async def visit(context: BrowserContext, home: str, door: FakeDoor, api_house: H
     async def opened(fragment: str = "", person: str | None = None, *, away: BrowserContext | None = None) -> Page:
         where = away or context
         if person:
-            await where.add_cookies([door.sign_in(person)])  # type: ignore[list-item]
+            await where.add_cookies([door.sign_in(person)])
         page = await where.new_page()
         complaints.listen(page)
         await page.goto(f"{home}/{fragment}")

@@ -1,10 +1,9 @@
 """A way in that exists only in memory, behind the real server: people, codes, passwords, sessions, and real passkeys.
 
-A test says who there is and what waits, and reads what was asked. What is secret here is not: `PASSWORD`, `DIGITS`.
+A test says who there is and what waits, and reads what was asked.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import count
@@ -28,49 +27,7 @@ from agent.rights.household import DWELLS, Camera, Household, Membership, Person
 from agent.signin import contract
 from privacy.clock import SystemClock
 from privacy.hold import Role
-
-NOW = datetime.now(UTC)
-LONG_AGO = NOW - timedelta(days=400)
-PASSWORD = "riktig hest batteri stift"
-DIGITS = "123456"
-RECOVERY = "7KQ2-M4XR-9TVA-P3"
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="29" height="29"><path stroke="#000" d="M4 4.5h7m5 0h1"/></svg>'
-_RP = "localhost"
-
-
-@dataclass(slots=True)
-class Somebody:
-    """What this gateway keeps of a person."""
-
-    view: PersonView
-    login: str = ""
-    password: str | None = None
-    second: bool = False
-    recovery: int = 0
-    passkeys: dict[bytes, tuple[contract.PasskeyView, bytes]] = field(default_factory=dict)
-    last: datetime | None = None
-
-    @property
-    def can_sign_in(self) -> bool:
-        return bool(self.password or self.passkeys)
-
-    def ways(self) -> contract.WaysView:
-        return contract.WaysView(
-            login=self.login,
-            password=NOW if self.password else None,
-            second_factor=NOW if self.second else None,
-            passkeys=tuple(view for view, _ in self.passkeys.values()),
-            recovery_codes=self.recovery,
-        )
-
-
-@dataclass(slots=True)
-class Session:
-    id: str
-    person: str
-    way: contract.Way
-    stay: bool
-    present: bool = True
+from tests.agent.page.fake_people import DIGITS, LONG_AGO, NOW, PASSWORD, RECOVERY, SITE, SVG, Session, Somebody
 
 
 class FakeDoor:
@@ -107,7 +64,7 @@ class FakeDoor:
     def sign_in(self, person: str, way: contract.Way = "password") -> dict[str, Any]:
         """A session of `person`, as the cookie that a browser has of it."""
         session = self._open(person, way, stay=False)
-        return {"name": "portvakt", "value": session, "domain": _RP, "path": "/"}
+        return {"name": "portvakt", "value": session, "domain": SITE, "path": "/"}
 
     def end(self, person: str) -> None:
         """Every session of `person` ends, as when their password was changed elsewhere."""
@@ -274,7 +231,7 @@ class FakeDoor:
 
     async def _question(self, request: web.Request) -> web.Response:
         options = webauthn.generate_authentication_options(
-            rp_id=_RP, user_verification=structs.UserVerificationRequirement.REQUIRED
+            rp_id=SITE, user_verification=structs.UserVerificationRequirement.REQUIRED
         )
         return self._asks(options)
 
@@ -296,7 +253,7 @@ class FakeDoor:
                 webauthn.verify_authentication_response(
                     credential=body.credential,
                     expected_challenge=self._challenges.pop(body.ceremony),
-                    expected_rp_id=_RP,
+                    expected_rp_id=SITE,
                     expected_origin=request.headers["Origin"],
                     credential_public_key=person.passkeys[id_][1],
                     credential_current_sign_count=0,
@@ -378,7 +335,7 @@ class FakeDoor:
         view = self._there(request).view
         return self._asks(
             webauthn.generate_registration_options(
-                rp_id=_RP,
+                rp_id=SITE,
                 rp_name="Portvakt",
                 user_name=view.name,
                 user_id=view.id.encode(),
@@ -394,12 +351,12 @@ class FakeDoor:
         made = webauthn.verify_registration_response(
             credential=body.credential,
             expected_challenge=self._challenges.pop(body.ceremony),
-            expected_rp_id=_RP,
+            expected_rp_id=SITE,
             expected_origin=request.headers["Origin"],
             require_user_verification=True,
         )
         _, somebody = self._of(request)
-        view = contract.PasskeyView(id=f"k{next(self._numbers)}", name=body.name, made=NOW, used=None, for_name=_RP)
+        view = contract.PasskeyView(id=f"k{next(self._numbers)}", name=body.name, made=NOW, used=None, for_name=SITE)
         somebody.passkeys[made.credential_id] = (view, made.credential_public_key)
         return _json(somebody.ways())
 
@@ -472,7 +429,7 @@ class FakeDoor:
         code = f"LINK{next(self._numbers)}"
         self.codes[code] = request.match_info["id"]
         url, until = f"http://{request.host}/#in={code}", datetime.now(UTC) + timedelta(days=1)
-        return _json(contract.LinkView(code=code, url=url, qr=SVG, until=until))
+        return _json(contract.WayInView(code=code, url=url, qr=SVG, until=until))
 
     async def _list_agreements(self, request: web.Request) -> web.Response:
         return _json(self.agreements)

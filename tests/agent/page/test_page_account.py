@@ -9,7 +9,8 @@ from playwright.async_api import Locator, Page, expect
 
 from agent.errors import Refused
 from agent.signin.contract import PasskeyView
-from tests.agent.page.fake_door import DIGITS, NOW, PASSWORD, FakeDoor, Somebody
+from tests.agent.page.fake_door import FakeDoor
+from tests.agent.page.fake_people import DIGITS, NOW, PASSWORD, Somebody
 from tests.agent.page.test_page_sign_in import authenticator
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -59,6 +60,7 @@ class TestMe:
         await page.get_by_role("button", name="Cancel").click()
         await expect(change).to_be_focused()
         await change.click()
+        await expect(page.get_by_label("User name")).to_be_focused()
         await page.get_by_label("New password").fill("short")
         await page.get_by_label("New password").press("Enter")
         await expect(page.get_by_label("New password")).to_have_accessible_description(re.compile("too easy to guess"))

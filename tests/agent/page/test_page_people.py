@@ -11,7 +11,8 @@ from playwright.async_api import Locator, Page, expect
 from agent.activity.contract import ActivityView
 from agent.api import asks
 from privacy.hold import Role
-from tests.agent.page.fake_door import NOW, FakeDoor
+from tests.agent.page.fake_door import FakeDoor
+from tests.agent.page.fake_people import NOW
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -123,7 +124,7 @@ class TestSecondPerson:
         await expect(waits).to_contain_text("It concerns Ola.")
         await expect(waits).to_contain_text("Ask one of these to sign in and agree here: Ola.")
 
-        context = await page.context.browser.new_context(locale="en-GB")  # type: ignore[union-attr]
+        context = await page.context.browser.new_context(locale="en-GB")
         other = await visit("#/people", "pola", away=context)
         theirs = other.get_by_role("region", name="Waiting for a second person").get_by_role("article")
         await expect(theirs).to_contain_text("Kari wants to: remove a person")
@@ -198,9 +199,20 @@ class TestWhoLooked:
         await expect(page.get_by_text("En beboer som er slettet så på bilder.")).to_be_visible()
         await expect(page.get_by_text("Du fikk nei til å se hvem som er hjemme.")).to_be_visible()
 
+    async def test_the_same_several_times_is_said_once(self, visit: Visit, door: FakeDoor) -> None:
+        door.add("Kari")
+        looks = [deed(number, actor="pola", name="Ola", camera="door") for number in range(1, 21)]
+        other = deed(21, actor="pola", name="Ola", camera="door", purpose="care")
+        door.deeds = (*looks, other, deed(22, actor="pola", name="Ola", camera="door"))
+        page = await visit("#/looked", "pkari")
+        rows = page.locator(".deeds-list li")
+        await expect(rows).to_have_count(3)
+        await expect(rows.nth(2)).to_contain_text(re.compile(r"Camera: Front door · 20 times, since \d\d:\d\d"))
+        await expect(rows.nth(0)).not_to_contain_text("times")
+
     async def test_older_ones_are_asked_for(self, visit: Visit, door: FakeDoor) -> None:
         door.add("Kari")
-        door.deeds = tuple(deed(number + 1, role=Role.GUEST) for number in range(150))
+        door.deeds = tuple(deed(number + 1, role=Role.GUEST, camera=f"c{number}") for number in range(150))
         page = await visit("#/looked", "pkari")
         rows = page.locator(".deeds-list li")
         await expect(rows).to_have_count(100)

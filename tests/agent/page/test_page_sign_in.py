@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import BrowserContext, Page, expect
 
+from agent.api.server import serve
+from privacy.clock import SystemClock
 from privacy.hold import Role
-from tests.agent.page.fake_door import DIGITS, PASSWORD, RECOVERY, FakeDoor
+from tests.agent.page.fake_door import FakeDoor
+from tests.agent.page.fake_people import DIGITS, PASSWORD, RECOVERY
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -346,15 +349,21 @@ class TestSignedOut:
         await page.get_by_role("link", name="Who looked").click()
         await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
 
-    async def test_when_the_feed_is_not_let_in_again(self, visit: Visit, door: FakeDoor) -> None:
+    async def test_when_the_feed_is_not_let_in_again(
+        self, context: BrowserContext, api_house: Any, door: FakeDoor
+    ) -> None:
         door.add("Kari")
-        page = await visit("", "pkari")
-        await inside(page).to_be_visible()
+        page = await context.new_page()
+        async with serve(api_house, clock=SystemClock(), door=door.door(), port=0, socket_path=None) as address:
+            await context.add_cookies([door.sign_in("pkari")])
+            await page.goto(address.replace("127.0.0.1", "localhost"))
+            await inside(page).to_be_visible()
+        await expect(page.get_by_text("No contact with the gateway since")).to_be_visible()
         door.sessions.clear()
-        await page.context.set_offline(True)  # type: ignore[func-returns-value]
-        await page.context.set_offline(False)
-        await page.reload()
-        await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
+        port = int(address.rpartition(":")[2])
+        async with serve(api_house, clock=SystemClock(), door=door.door(), port=port, socket_path=None):
+            await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible(timeout=30_000)
+            await expect(page.get_by_text("No contact with the gateway")).to_have_count(0)
 
     async def test_by_oneself(self, visit: Visit, door: FakeDoor) -> None:
         door.add("Kari")

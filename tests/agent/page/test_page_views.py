@@ -15,7 +15,8 @@ from agent.people.contact import Language
 from agent.rights.actions import Action, Purpose
 from agent.signin.contract import PasskeyView
 from privacy.hold import Role
-from tests.agent.page.fake_door import NOW, FakeDoor
+from tests.agent.page.fake_door import FakeDoor
+from tests.agent.page.fake_people import NOW
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

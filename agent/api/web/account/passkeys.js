@@ -52,7 +52,14 @@ export function PasskeyForm({ done, away }) {
   }
 
   return html`<form onSubmit=${submit}>
-    <${Field} name="name" label=${words.say("passkeys.name")} hint=${words.say("passkeys.name.what")} maxlength="40" autocomplete="off" autofocus=${Boolean(away)} />
+    <${Field}
+      name="name"
+      label=${words.say("passkeys.name")}
+      hint=${words.say("passkeys.name.what")}
+      maxlength="40"
+      autocomplete="off"
+      autofocus=${Boolean(away)}
+    />
     <${Send} busy=${busy}>${words.say("passkeys.make")}<//>
     ${away && html`<button type="button" class="quiet" onClick=${away}>${words.say("cancel")}</button>`}
     <${Trouble} error=${error} />

@@ -4,6 +4,7 @@ import { useAsking } from "../asking.js";
 import { Confirm } from "../confirm.js";
 import { Trouble, usePage } from "../context.js";
 import { Copy } from "../copy.js";
+import { Press } from "../fields.js";
 import { useFocusBack, useFocusNow } from "../focus.js";
 import { newRecoveryCodes, ways as askWays } from "../requests.js";
 
@@ -29,9 +30,9 @@ export function RecoveryCodes({ ways, changed }) {
     <p class="status">${words.say("recovery.what")}</p>
     ${codes
       ? html`<${Shown} codes=${codes} away=${() => setCodes(null)} />`
-      : html`<button type="button" aria-disabled=${busy ? "true" : "false"} onClick=${() => (left > 0 ? setAsking(true) : make())}>
+      : html`<${Press} busy=${busy} onClick=${() => (left > 0 ? setAsking(true) : make())}>
           ${words.say(left > 0 ? "recovery.anew" : "recovery.make")}
-        </button>`}
+        <//>`}
     <${Confirm}
       open=${asking}
       title=${words.say("recovery.ask")}

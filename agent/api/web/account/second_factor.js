@@ -3,7 +3,7 @@ import { html, useState } from "../html.js";
 import { useAsking } from "../asking.js";
 import { Confirm } from "../confirm.js";
 import { Time, Trouble, usePage } from "../context.js";
-import { Field, filledIn, Send } from "../fields.js";
+import { Field, filledIn, Press, Send } from "../fields.js";
 import { useFocusBack } from "../focus.js";
 import { Qr } from "../qr.js";
 import { beginSecondFactor, confirmSecondFactor, removeSecondFactor } from "../requests.js";
@@ -45,9 +45,9 @@ export function SecondFactor({ ways, changed }) {
       : on
         ? html`<button type="button" class="danger" onClick=${() => setAsking(true)}>${words.say("second.remove")}</button>`
         : ways.password
-          ? html`<button type="button" aria-disabled=${busy ? "true" : "false"} onClick=${() => ask(async () => setPending(await beginSecondFactor()))}>
+          ? html`<${Press} busy=${busy} onClick=${() => ask(async () => setPending(await beginSecondFactor()))}>
               ${words.say("second.begin")}
-            </button>`
+            <//>`
           : html`<p class="fine">${words.say("second.password_first")}</p>`}
     <${Confirm} open=${asking} title=${words.say("second.ask")} yes=${words.say("second.remove")} onAnswer=${remove}>
       <p>${words.say("second.then")}</p>

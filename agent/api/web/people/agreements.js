@@ -2,6 +2,7 @@
 import { html } from "../html.js";
 import { useAsking } from "../asking.js";
 import { Time, Trouble, usePage } from "../context.js";
+import { Press } from "../fields.js";
 import { focusOn } from "../focus.js";
 import { agree, disagree } from "../requests.js";
 
@@ -57,8 +58,10 @@ function Agreement({ agreement, people, nameOf, changed }) {
     <p class="fine">${words.say("agreements.until")} <${Time} at=${agreement.until} />.</p>
     ${mine && html`<p>${agreement.agreed ? words.say("agreements.again") : askWhom(agreement, people, words)}</p>`}
     <div class="deeds">
-      ${!mine && !agreement.agreed && html`<button type="button" class="primary" aria-disabled=${busy ? "true" : "false"} onClick=${yes}>${words.say("agreements.agree")}</button>`}
-      ${mine && html`<button type="button" aria-disabled=${busy ? "true" : "false"} onClick=${withdraw}>${words.say("agreements.withdraw")}</button>`}
+      ${!mine &&
+      !agreement.agreed &&
+      html`<${Press} class="primary" busy=${busy} onClick=${yes}>${words.say("agreements.agree")}<//>`}
+      ${mine && html`<${Press} busy=${busy} onClick=${withdraw}>${words.say("agreements.withdraw")}<//>`}
     </div>
     <${Trouble} error=${error} />
   </article>`;

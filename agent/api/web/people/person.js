@@ -3,6 +3,7 @@ import { html, useState } from "../html.js";
 import { useAsking } from "../asking.js";
 import { Confirm } from "../confirm.js";
 import { Time, Trouble, usePage } from "../context.js";
+import { Press } from "../fields.js";
 import { focusOn, useFocusBack } from "../focus.js";
 import { changePerson, makeLink, removePerson } from "../requests.js";
 import { LANGUAGES } from "../text.js";
@@ -83,13 +84,9 @@ export function Person({ person, changed, refused }) {
 /** A button that says to whom it is done, for who does not see the card around it. */
 function Deed({ words: key, name, busy, danger, on }) {
   const { words } = usePage();
-  return html`<button
-    type="button"
-    class=${danger ? "danger" : ""}
-    aria-disabled=${busy ? "true" : "false"}
-    aria-label=${words.say(`${key}.whom`, { name })}
-    onClick=${on}
-  >${words.say(key)}</button>`;
+  return html`<${Press} class=${danger ? "danger" : ""} busy=${busy} aria-label=${words.say(`${key}.whom`, { name })} onClick=${on}>
+    ${words.say(key)}
+  <//>`;
 }
 
 /** Only what is other than it was: the rest may not be this person's to change. */

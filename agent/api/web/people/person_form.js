@@ -23,13 +23,53 @@ export function PersonForm({ person, send, away }) {
   }
 
   return html`<form onSubmit=${submit} class="person-form">
-    <${Field} name="name" label=${words.say("person.name")} required maxlength="80" autocomplete="off" defaultValue=${person?.name} autofocus error=${about("name")} />
-    <${Choose} name="role" label=${words.say("person.role")} options=${ROLES.map((role) => [role, words.say(`role.${role}`)])} chosen=${role} onChange=${(event) => setRole(event.target.value)} />
-    ${DWELLS.includes(role) && html`<${Tick} name="lives_here" label=${words.say("person.lives_here")} defaultChecked=${person?.lives_here ?? true} />`}
-    ${role !== "owner" && html`<${Tick} name="minor" label=${words.say("person.minor")} defaultChecked=${person?.minor ?? false} />`}
-    <${Field} name="email" type="text" inputmode="email" label=${words.say("person.email")} maxlength="254" autocomplete="off" autocapitalize="off" spellcheck=${false} defaultValue=${person?.email ?? ""} error=${about("email")} />
-    <${Field} name="phone" type="tel" label=${words.say("person.phone")} maxlength="40" autocomplete="off" defaultValue=${person?.phone ?? ""} error=${about("phone")} />
-    <${Choose} name="language" label=${words.say("person.language")} options=${Object.entries(LANGUAGES)} chosen=${person?.language ?? words.language} />
+    <${Field}
+      name="name"
+      label=${words.say("person.name")}
+      required
+      maxlength="80"
+      autocomplete="off"
+      defaultValue=${person?.name}
+      autofocus
+      error=${about("name")}
+    />
+    <${Choose}
+      name="role"
+      label=${words.say("person.role")}
+      options=${ROLES.map((each) => [each, words.say(`role.${each}`)])}
+      chosen=${role}
+      onChange=${(event) => setRole(event.target.value)}
+    />
+    ${DWELLS.includes(role) &&
+    html`<${Tick} name="lives_here" label=${words.say("person.lives_here")} defaultChecked=${person?.lives_here ?? true} />`}
+    ${role !== "owner" &&
+    html`<${Tick} name="minor" label=${words.say("person.minor")} defaultChecked=${person?.minor ?? false} />`}
+    <${Field}
+      name="email"
+      inputmode="email"
+      label=${words.say("person.email")}
+      maxlength="254"
+      autocomplete="off"
+      autocapitalize="off"
+      spellcheck=${false}
+      defaultValue=${person?.email ?? ""}
+      error=${about("email")}
+    />
+    <${Field}
+      name="phone"
+      type="tel"
+      label=${words.say("person.phone")}
+      maxlength="40"
+      autocomplete="off"
+      defaultValue=${person?.phone ?? ""}
+      error=${about("phone")}
+    />
+    <${Choose}
+      name="language"
+      label=${words.say("person.language")}
+      options=${Object.entries(LANGUAGES)}
+      chosen=${person?.language ?? words.language}
+    />
     <div class="answers">
       <button type="button" onClick=${away}>${words.say("cancel")}</button>
       <${Send} busy=${busy}>${words.say(person ? "people.save" : "people.add")}<//>

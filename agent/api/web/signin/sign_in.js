@@ -2,7 +2,7 @@
 import { html, useEffect, useRef, useState } from "../html.js";
 import { useAsking, useWait } from "../asking.js";
 import { Trouble, usePage } from "../context.js";
-import { Field, filledIn, PasswordField, Send, Tick } from "../fields.js";
+import { Field, filledIn, PasswordField, Press, Send, Tick } from "../fields.js";
 import { passkeyQuestion, Refusal, signInByCode, signInByPasskey, signInByPassword } from "../requests.js";
 import { canUsePasskeys, offersWhileTyping, usePasskey } from "./passkey.js";
 import { Wait } from "./wait.js";
@@ -130,9 +130,7 @@ function ByPasskey({ busy, stay, ask, offered }) {
   }
 
   return html`<div class="way">
-    <button type="button" class="primary wide" aria-disabled=${busy ? "true" : "false"} onClick=${signIn}>
-      ${words.say("signin.passkey")}
-    </button>
+    <${Press} class="primary wide" busy=${busy} onClick=${signIn}>${words.say("signin.passkey")}<//>
     <p class="fine">${words.say("signin.passkey.what")}</p>
   </div>`;
 }
