@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from agent.activity.desk import ActivityDesk
+from agent.allowances import Allowances
 from agent.api.asks import Question
 from agent.api.permission import Asked, Caller
 from agent.errors import Refused
@@ -27,13 +28,23 @@ from privacy.clock import Clock
 from privacy.errors import PrivacyError
 from privacy.hold import Role
 
+REFUSALS: Final = 20
+"""Refusals of one action to one person, or to one program of theirs, that are noted at once; 20 more in each hour.
+
+Who asks 60 times a second all day would else write two gigabytes, and each line would be synced. The answers are the
+same, and of each thing that somebody tries it stays visible that they go on trying."""
+REFUSALS_SPAN: Final = 3600.0
 LOCAL_PERSON: Final = local_household(()).people[LOCAL_OWNER.person]
+
+
+def _uncounted(_person: str, _action: Action) -> None:
+    """For a house into which support is never let."""
 
 
 class Deeds:
     """Fulfils `agent.api.permission.Witness`, and is the `note` of signing in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands over each part by name
         self,
         *,
         activity: ActivityDesk,
@@ -41,29 +52,44 @@ class Deeds:
         household: Callable[[], Household],
         button: Button,
         clock: Clock,
+        acted: Callable[[str, Action], None] = _uncounted,
     ) -> None:
+        """`acted` is told of each thing that somebody from support does."""
         self._activity = activity
         self._agreements = agreements
         self._household = household
         self._button = button
         self._clock = clock
+        self._acted = acted
+        self._refusals = Allowances(clock, REFUSALS, REFUSALS_SPAN)
 
     async def looked(self, asked: Asked) -> None:
-        """As `Witness.looked`: what shows somebody's life, what changes something, and what was refused."""
-        shown = TABLE.rows[asked.question.action].shown
+        """As `Witness.looked`: what shows somebody's life, what changes something, and what was refused.
+
+        And whatever somebody from support asks for.
+        """
+        person, action = asked.caller.actor.person, asked.question.action
+        support = self._role(person) is Role.SUPPORT
+        shown = TABLE.rows[action].shown or support
         refused = isinstance(asked.answer, Denied)
+        if refused and not self._refusals.take(f"{person} {asked.caller.actor.token} {action}"):
+            return
         if asked.changes or refused:
             await self._activity.note_if_possible(self._deed(asked))
         elif shown:
             await self._activity.note(self._deed(asked))
+        if support and not refused:
+            self._acted(person, action)
 
     async def agreed(self, request: web.Request, caller: Caller, question: Question) -> bool:
         """As `Witness.agreed`. Whoever has just pressed the button on the box needs nobody else for a way back in."""
         if question.action is Action.RECOVER_PERSON and self._button.use():
             return True
-        digest = digest_of(caller.actor.person, request.method, request.path_qs, await request.read())
+        person, said = caller.actor.person, await request.read()
+        digest = digest_of(person, request.method, request.path_qs, said)
+        route = f"{request.method} {request.path_qs}"
         try:
-            return self._agreements.agreed(caller.actor.person, digest, question.action, question.target)
+            return self._agreements.agreed(person, digest, question.action, question.target, request=route, said=said)
         except PrivacyError as error:
             raise Refused("too_many_agreements", error.args[0], hint=error.hint) from error
 

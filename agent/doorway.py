@@ -13,6 +13,7 @@ from agent.api.permission import Caller, Permission
 from agent.api.processing_routes import ProcessingRoutes
 from agent.api.rights_routes import RightsRoutes
 from agent.api.signin_routes import SignInRoutes
+from agent.api.subject_routes import SubjectRoutes
 from agent.api.support_routes import support_routes
 from agent.consent.desk import ConsentDesk, Erase
 from agent.consent.gates import Gates
@@ -40,12 +41,18 @@ from agent.signin.passkeys import Passkeys
 from agent.signin.passwords import PasswordQueue, Passwords
 from agent.signin.sessions import Sessions
 from agent.storage import Storage
+from agent.subject_rights.claims_desk import ClaimsDesk, Place
+from agent.subject_rights.export_desk import ExportDesk
+from agent.subject_rights.others import KnownPeople
 from agent.supervisor import Service, Supervisor
 from agent.support.desk import SupportDesk
+from agent.timewatch import CertainClock
 from privacy.clock import Clock
 from privacy.consent_text import texts
 from privacy.entries import Entry
 from privacy.errors import StoreBroken
+from privacy.export import Source
+from privacy.exports import Language
 from privacy.records import Item, RecordClass
 from privacy.store import Disk
 
@@ -65,6 +72,8 @@ class Doorway:
         address: Callable[[], str],
         runs: Running,
         erase: Erase,
+        hold: Place,
+        version: str,
         supervisor: Supervisor,
         disk: Disk,
         clock: Clock,
@@ -75,11 +84,12 @@ class Doorway:
         self._storage = storage
         self._disk = disk
         self._clock = clock
+        self._certain = certain = CertainClock(storage.time, clock)
         self._book = book = HouseholdBook(
             register=storage.people,
             book=storage.grants,
             cameras=lambda: cameras_of(cameras, storage.ring, clock.now()),
-            clock=clock,
+            clock=certain,
             support=lambda: storage.support.sessions(clock.now()),
         )
         self.people = PeopleDesk(
@@ -120,7 +130,7 @@ class Doorway:
             clock=clock,
             acted=self._support.acted,
         )
-        self._sessions = Sessions(storage.sessions, disk, clock, random_bytes)
+        self._sessions = Sessions(storage.sessions, disk, clock, random_bytes, certain)
         passwords = Passwords(random_bytes)
         self._passwords = PasswordQueue(passwords)
         self._signin = SignInDesk(
@@ -139,6 +149,7 @@ class Doorway:
                 passkeys=Passkeys(Ceremonies(clock, random_bytes)),
                 disk=disk,
                 clock=clock,
+                certain=certain,
                 random_bytes=random_bytes,
                 record=record,
                 note=self._deeds.happened,
@@ -155,6 +166,33 @@ class Doorway:
             disk=disk,
             clock=clock,
             age=storage.time.age,
+            record=record,
+        )
+        self._exports = ExportDesk(
+            exports=storage.exports,
+            source=Source(
+                stores=lambda: storage.stores,
+                policies=storage.policies,
+                barrier=storage.barrier,
+                held=storage.holds.held,
+                others=KnownPeople(storage.people, storage.credentials),
+                gateway=gateway,
+                software=version,
+            ),
+            language=self._language,
+            disk=disk,
+            clock=clock,
+            random_bytes=random_bytes,
+            record=record,
+        )
+        self._claims = ClaimsDesk(
+            place=hold,
+            withdraw=self._consent.withdraw,
+            erase=erase,
+            policies=storage.policies,
+            household=book.current,
+            note=activity.note_if_possible,
+            clock=clock,
             record=record,
         )
         self._trust = (
@@ -201,7 +239,7 @@ class Doorway:
                 disclosed=await self._registers.disclosed_to(),
             )
 
-        permission = Permission(household, self._clock)
+        permission = Permission(household, self._certain)
         signin = SignInRoutes(self._signin)
         return Door(
             identify=Identify(
@@ -220,6 +258,7 @@ class Doorway:
                 *signin.shared_table(),
                 *self._rights.table(),
                 *consent_routes(self._consent),
+                *SubjectRoutes(self._exports, self._claims).table(),
                 *ActivityRoutes(self._activity, permission).table(),
                 *support_routes(self._support, permission),
                 *ProcessingRoutes(self._registers, permission, processing).table(),
@@ -235,10 +274,11 @@ class Doorway:
         start(Service("sign-in", self._signin.run, (StoreBroken,)))
         start(Service("sessions", self._sessions.run, (StoreBroken,)))
         start(Service("people expiry", lambda: self.people.keep_limit(age), (StoreBroken,)))
-        start(Service("grants expiry", lambda: self._grants.keep_limit(age), (StoreBroken,)))
+        start(Service("grants expiry", lambda: self._grants.keep_limit(age, self._certain.now), (StoreBroken,)))
         start(Service("support", self._support.run, (StoreBroken,)))
         start(Service("registers", self._registers.run, (StoreBroken,)))
         start(Service("consent", self._consent.run, (StoreBroken,)))
+        start(Service("exports", self._exports.run, (StoreBroken,)))
         start(Service("activity log", self._activity.keep_limit, (StoreBroken,)))
 
     def refresh(self) -> None:
@@ -270,6 +310,11 @@ class Doorway:
     async def can_sign_in(self, person: str) -> bool:
         """As `contract.House.can_sign_in`."""
         return await self._signin.links.can_sign_in(person)
+
+    def _language(self, person: str) -> Language:
+        """What a person reads. On the `Disk` thread."""
+        known = (one.language for one in self._storage.people.unreached() if one.id == person)
+        return next((language.value for language in known), "nb")
 
     def _admitted(self, person: str) -> bool:
         """Whether no order to erase reaches `person`."""

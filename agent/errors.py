@@ -1,5 +1,7 @@
 """What can go wrong in the agent, each with a hint that says what a person can do."""
 
+import math
+
 
 class AgentError(Exception):
     """Base of this package's errors: one clear line, and a hint."""
@@ -30,3 +32,11 @@ class Refused(AgentError):
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+
+
+class NotNow(Refused):
+    """The same can be carried out in `seconds`, and not before."""
+
+    def __init__(self, code: str, message: str, *, seconds: float, hint: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.seconds = max(math.ceil(seconds), 1)

@@ -208,6 +208,8 @@ class _Agent:
             address=lambda: self._lan.url if self._lan else self._page,
             runs=running(config, self._version, storage.ring.tier, storage.policies),
             erase=self._orders.erase,
+            hold=self._holds.place,
+            version=self._version,
             supervisor=self._supervisor,
             disk=self._disk,
             clock=clock,
@@ -386,7 +388,7 @@ class _Agent:
 
     def _forget_pseudonyms(self, scope: Scope) -> None:
         """Whoever wants everything gone wants nobody to be able to say whom an uploaded line meant."""
-        if scope.everything:
+        if scope == Scope(everything=True):  # fields narrow each other: with a person in it, it is that person's
             self._storage.day_keys.forget()
 
     def _date_anew(self) -> None:

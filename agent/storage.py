@@ -9,7 +9,10 @@ state/vault/              pictures; tags/: who is on them, by people's word
 state/operation-log/      sealed logs, an hour each
 state/spool/              redacted lines that wait for upload
 state/devices/            adopted devices
+state/exports/            people's exports, while they wait to be fetched
 state/people/             who lives and works here
+state/support-cases/      who from support was let in, and what they did
+state/disclosures/        agreements with third parties, and what was disclosed to whom
 state/holds/              what is kept past its limit, and why
 state/lock                held while an agent works on all this
 """
@@ -28,10 +31,12 @@ from agent.config.model import Config
 from agent.config.model import Keys as KeysConfig
 from agent.errors import ConfigInvalid
 from agent.people.register import PersonRegister
+from agent.processing.disclosures import Disclosures
 from agent.register import DeviceRegister
 from agent.rights.book import GrantBook
 from agent.signin.credentials import Credentials
 from agent.signin.session_store import SessionStore
+from agent.support.cases import SupportCases
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
 from camera.vault.retention import LONGEST_SPAN, Limits
@@ -42,6 +47,7 @@ from privacy.activity import ActivityLog
 from privacy.clock import MachineClock
 from privacy.consents import Consents
 from privacy.errors import StoreBroken
+from privacy.exports import Exports
 from privacy.files import sweep, write_new
 from privacy.holds import Holds
 from privacy.journal import Journal
@@ -50,7 +56,7 @@ from privacy.key_look import look_at_keys
 from privacy.keyring import KeyRing
 from privacy.keystore.contract import KeyStore
 from privacy.operation_log import OperationLog
-from privacy.policy import Policy, policies
+from privacy.policy import Event, Policy, policies
 from privacy.records import RecordClass
 from privacy.redaction.pseudonyms import DayKeys
 from privacy.seal import Keys, RandomBytes
@@ -76,6 +82,9 @@ FOLDERS = (
     "grants",
     "consents",
     "activity",
+    "exports",
+    "support-cases",
+    "disclosures",
     "holds",
 )
 
@@ -103,6 +112,9 @@ class Storage:
     grants: GrantBook
     consents: Consents
     activity: ActivityLog
+    exports: Exports
+    support: SupportCases
+    disclosures: Disclosures
     holds: Holds
     day_keys: DayKeys
     policies: Mapping[RecordClass, Policy]
@@ -127,6 +139,9 @@ class Storage:
             self.grants,
             self.consents,
             self.activity,
+            self.exports,
+            self.support,
+            self.disclosures,
             self.holds,
         )
 
@@ -228,6 +243,31 @@ def _opened(config: Config, clock: MachineClock, random_bytes: RandomBytes) -> S
         grants=GrantBook(state / "grants", ring, time.moment, barrier, holds=holds.held),
         consents=Consents(state / "consents", ring, time.moment, barrier, holds=holds.held),
         activity=activity,
+        support=SupportCases(
+            state / "support-cases",
+            ring,
+            time,
+            rules[RecordClass.SUPPORT_CASE].limit,
+            barrier,
+            holds=holds.held,
+        ),
+        disclosures=Disclosures(
+            state / "disclosures",
+            ring,
+            time,
+            rules[RecordClass.DISCLOSURE].limit,
+            barrier,
+            holds=holds.held,
+        ),
+        exports=Exports(
+            state / "exports",
+            ring,
+            time,
+            rules[RecordClass.EXPORT].limit_after(Event.READY),
+            barrier=barrier,
+            holds=holds.held,
+            reserve=config.vault.reserve_mb * MEGABYTE,
+        ),
         holds=holds,
         day_keys=day_keys,
         policies=rules,

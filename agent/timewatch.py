@@ -27,6 +27,18 @@ class BelievedClock:
         return self._clock.monotonic()
 
 
+class CertainClock(BelievedClock):
+    """What ends, ends by this: rights, links and sessions. It says what has passed for certain, at the least.
+
+    Where the time is not known, a wall clock that was set back wakes nothing that has ended, and one that is ahead ends
+    nothing for good. It dates nothing: what is stored meanwhile is dated by `BelievedClock`, and corrected by as much
+    as that turns out to have been wrong.
+    """
+
+    def now(self) -> datetime:
+        return self._time.now()
+
+
 class OrderClock(BelievedClock):
     """What orders go by: where the time is not known it may be later than any clock says.
 

@@ -251,6 +251,34 @@ class ConsentWithdrawn(Entry):
 
 
 @dataclass(frozen=True, slots=True)
+class ExportAsked(Entry):
+    """Somebody is to get all that is kept of them."""
+
+    subject: PersonId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSettled(Entry):
+    """It is made, or cannot be."""
+
+    subject: PersonId
+    outcome: Kept
+    """From a closed list."""
+    bytes: Annotated[int, COARSEN]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectionAnswered(Entry):
+    """Somebody objected to what is kept of them."""
+
+    subject: PersonId
+    record_class: Kept
+    outcome: Kept
+    """From a closed list."""
+
+
+@dataclass(frozen=True, slots=True)
 class HomeClaimed(Entry):
     """Somebody made the gateway theirs, as its first owner."""
 
@@ -296,6 +324,23 @@ class LinkMade(Entry):
     actor: PersonId
     purpose: Kept
     """From the closed list."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupportOpened(Entry):
+    """Somebody from support was let in, for some hours."""
+
+    case: Kept
+    """Random: it names nobody."""
+    subject: PersonId
+    actor: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class SupportEnded(Entry):
+    case: Kept
+    why: Kept
+    """From a closed list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,8 @@ class Eraser:
             self._wake.clear()
             await self.finish()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LONGEST_WAIT.total_seconds())
+                async with asyncio.timeout(LONGEST_WAIT.total_seconds()):
+                    await self._wake.wait()  # `wait_for` of 3.11 loses an end that comes with the wake
 
     def wake(self) -> None:
         """Something that an order waited for has happened, such as the end of a hold."""

@@ -114,6 +114,10 @@ class Policy:
     purpose: str
     bases: tuple[Basis, ...]
     limits: tuple[Limit, ...]
+    people: tuple[str, ...]
+    """Whom it is about: categories of data subjects."""
+    data: tuple[str, ...]
+    """What of them is in it: categories of personal data."""
 
     @property
     def basis(self) -> str:
@@ -124,6 +128,10 @@ class Policy:
     def limit(self) -> timedelta | None:
         """How long a record lives from its capture at the most, whatever else happens; None: while in use."""
         return next((limit.time for limit in self.limits if limit.after is Event.CAPTURED), None)
+
+    def limit_after(self, event: Event) -> timedelta | None:
+        """How long after `event` a record lives at the most; None: that limits nothing."""
+        return next((limit.time for limit in self.limits if limit.after is event), None)
 
     def due(self, captured: datetime, events: Mapping[Event, datetime] | None = None) -> Due | None:
         """When a record goes; None while none of what its limits wait for has happened.
@@ -137,11 +145,17 @@ class Policy:
         return min(dates, key=lambda due: due.at, default=None)
 
 
+_Word = Annotated[str, msgspec.Meta(min_length=1)]
+_Words = Annotated[tuple[_Word, ...], msgspec.Meta(min_length=1)]
+
+
 class _ClassRow(msgspec.Struct, forbid_unknown_fields=True):
     """A class in `record_classes.toml`."""
 
     purpose: Annotated[str, msgspec.Meta(min_length=1)]
     basis: Annotated[tuple[Basis, ...], msgspec.Meta(min_length=1)]
+    people: _Words
+    data: _Words
     limits: dict[str, str]
     ceiling: bool = True
 
@@ -212,7 +226,7 @@ def policies(
     for class_, base in bases.items():
         every = [limit for system in said for limit in system[class_].limits.values()]
         grounds = tuple(basis for basis in base.row.basis if any(basis in system[class_].bases for system in said))
-        policy = Policy(class_, base.row.purpose, grounds, _shortest(every))
+        policy = Policy(class_, base.row.purpose, grounds, _shortest(every), base.row.people, base.row.data)
         asked = (shortened or {}).get(class_)
         combined[class_] = policy if asked is None else _shortened(policy, every, asked)
     return combined
@@ -248,7 +262,12 @@ def _bases(folder: Traversable) -> dict[RecordClass, _Base]:
     bases = {}
     for name, value in _toml(folder, _BASE).items():
         where, class_ = f"{_BASE}.toml: {name}", _named(f"{_BASE}.toml", RecordClass, "record class", name)
-        row = _shaped(value, _ClassRow, where, "a class has `purpose`, `basis` and `limits`, and may have `ceiling`")
+        row = _shaped(
+            value,
+            _ClassRow,
+            where,
+            "a class has `purpose`, `basis`, `people`, `data` and `limits`, and may have `ceiling`",
+        )
         limits = _limits(where, row.limits, _BASE)
         if not limits:
             raise PrivacyError(f"{where} has no limit", hint='such as limits = { captured = "7 days" }')

@@ -1,10 +1,11 @@
 """The activity log, asked: what concerns oneself, what everybody did, and that none of it was changed."""
 
 from datetime import datetime
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from agent.activity.contract import ActivityView
 from agent.activity.desk import ActivityDesk
@@ -20,7 +21,10 @@ from privacy.activity_proof import ActivityGrowth, ActivityProof
 MOST: Final = 200
 """Lines in one answer."""
 _USUAL: Final = 100
+_LAST: Final = 10**15
 _NUMBER: Final = r"[0-9]{1,15}"
+_PAGE: Final = {"before": Annotated[int, Meta(ge=1, le=_LAST)], "limit": Annotated[int, Meta(ge=1, le=MOST)]}
+"""Lines with a sequence below `before`, and at most so many."""
 
 
 class ActivityRoutes:
@@ -40,12 +44,12 @@ class ActivityRoutes:
             web.get(f"/api/activity/all/{{sequence:{_NUMBER}}}/proof", self.proof_of_any),
         ]
 
-    @operation("What I did, and who looked at me; newest first", answer=tuple[ActivityView, ...], refusals=(422,))
+    @operation("What I did, and who looked at me; newest first", query=_PAGE, answer=tuple[ActivityView, ...])
     async def own(self, request: web.Request) -> web.Response:
         """Answer with at most `limit` (100; 200 at the most) lines with a sequence below `before`."""
         return _json(await self._desk.own(_person(request), _before(request), _limit(request)))
 
-    @operation("What everybody did; newest first", answer=tuple[ActivityView, ...], refusals=(422,))
+    @operation("What everybody did; newest first", query=_PAGE, answer=tuple[ActivityView, ...])
     async def all(self, request: web.Request) -> web.Response:
         return _json(await self._desk.all(_before(request), _limit(request), self._since(request)))
 
@@ -82,7 +86,7 @@ def _person(request: web.Request) -> str:
 
 
 def _before(request: web.Request) -> int | None:
-    return _number(request, "before", 10**15)
+    return _number(request, "before", _LAST)
 
 
 def _limit(request: web.Request) -> int:

@@ -9,9 +9,14 @@ from agent.api.contract import ClaimBody, EraseBody, HoldBody, House, PersonChan
 from agent.api.problems import decode
 from agent.errors import Refused
 from agent.people.lent import GrantBody, TokenBody
+from agent.processing.contract import DisclosureBody
 from agent.rights.actions import Action
 from agent.rights.lending import asked, in_group, target_of
 from agent.rights.target import HOME, Target
+from agent.subject_rights.claims_desk import restricted
+from agent.subject_rights.contract import ExportBody, RestrictBody
+from agent.subject_rights.export_desk import scope_of
+from agent.support.contract import SupportBody
 from privacy.records import Scope
 
 
@@ -94,6 +99,19 @@ def of_erasure(scope: Scope, person: str) -> Sequence[Question]:
     return [Question(action, target.about(*subjects)) for action, subjects in asked if subjects]
 
 
+async def _export(request: web.Request, _house: House, person: str) -> Sequence[Question]:
+    """Whose it is decides, however it is narrowed: nobody loses the right to what is theirs for naming a camera."""
+    subjects = scope_of(await decode(request, ExportBody), person).subjects
+    action = Action.EXPORT_OWN if subjects == (person,) else Action.EXPORT_OTHERS
+    return [Question(action, Target(subjects=subjects))]
+
+
+async def _restrict(request: web.Request, _house: House, person: str) -> Sequence[Question]:
+    scope = restricted(await decode(request, RestrictBody), person)
+    own = scope.subjects == (person,)
+    return [Question(Action.RESTRICT_OWN if own else Action.PLACE_HOLD, Target(subjects=scope.subjects))]
+
+
 async def _hold(request: web.Request, _house: House, _person: str) -> Sequence[Question]:
     return [Question(Action.PLACE_HOLD, Target.of((await decode(request, HoldBody)).scope))]
 
@@ -146,6 +164,22 @@ def _end(kind: Literal["grant", "token"]) -> Ask:
         return (ends.grant if kind == "grant" else ends.token)(request.match_info["id"], person)
 
     return ask
+
+
+async def _open_support(request: web.Request, _house: House, person: str) -> Sequence[Question]:
+    """To let somebody in, and to lend them what they shall see."""
+    body = await decode(request, SupportBody)
+    lent = asked(person, frozenset(body.actions), body.reach, body.person)
+    return [Question(Action.OPEN_SUPPORT, Target(also=(body.person,))), Question(Action.MANAGE_GRANTS, lent)]
+
+
+async def _disclose(request: web.Request, house: House, person: str) -> Sequence[Question]:
+    """What is handed over: of a hold, all that it keeps."""
+    body = await decode(request, DisclosureBody)
+    # A hold that there is not keeps nobody's; the handler says so.
+    nothing = Scope(subjects=(person,))
+    scope = body.scope or next((hold.scope for hold in await house.holds() if hold.id == body.hold), nothing)
+    return [Question(Action.DISCLOSE, Target.of(scope))]
 
 
 async def _remove_person(request: web.Request, house: House, person: str) -> Sequence[Question]:
@@ -205,6 +239,24 @@ ASKS: Final[Mapping[str, Ask]] = {
     "GET /api/consents": _own(Action.CONSENT_OWN),
     "POST /api/consents": _own(Action.CONSENT_OWN),
     "DELETE /api/consents/{kind}": _own(Action.CONSENT_OWN),
+    "GET /api/processing": _always(Action.READ_INVENTORY),
+    "GET /api/processors": _always(Action.READ_INVENTORY),
+    "POST /api/processors": _always(Action.CHANGE_SETTINGS),
+    "DELETE /api/processors/{id}": _always(Action.CHANGE_SETTINGS),
+    # Everybody sees what they disclosed or is about them; whether they see more, the handler asks.
+    "GET /api/disclosures": _always(Action.READ_HEALTH),
+    "POST /api/disclosures": _disclose,
+    # Who may end a session sees it; the handler asks.
+    "GET /api/support": _always(Action.READ_HEALTH),
+    "POST /api/support": _open_support,
+    "DELETE /api/support/{id}": _always(Action.END_SUPPORT),
+    "GET /api/exports": _own(Action.EXPORT_OWN),
+    "POST /api/exports": _export,
+    "POST /api/exports/stream": _export,
+    "GET /api/exports/{id}": _own(Action.EXPORT_OWN),
+    "DELETE /api/exports/{id}": _own(Action.EXPORT_OWN),
+    "POST /api/restrict": _restrict,
+    "POST /api/object": _own(Action.OBJECT_OWN),
     "POST /api/time": _always(Action.CONFIRM_TIME),
 }
 

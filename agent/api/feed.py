@@ -18,6 +18,8 @@ from agent.errors import Refused
 from privacy.clock import Clock
 
 LISTENERS: Final = 32
+OF_ONE: Final = 8
+"""Of one person and their programs, so that nobody keeps the others from listening."""
 SEND_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 0.02
 """A pause between two turns, so that a burst of reports becomes one message and not fifty."""
@@ -65,6 +67,9 @@ class Feed:
         """Serve one listener until it goes."""
         if len(self._listeners) >= LISTENERS:
             raise Refused("too_many_listeners", f"{LISTENERS} pages are open already", hint="close one of them")
+        person = caller_of(request).actor.person
+        if sum(caller_of(other).actor.person == person for other in self._listeners.values()) >= OF_ONE:
+            raise Refused("too_many_listeners", f"{OF_ONE} pages of yours are open already", hint="close one of them")
         listener = web.WebSocketResponse(
             heartbeat=BEAT_SECONDS, timeout=_CLOSE_SECONDS, max_msg_size=_INBOUND_LIMIT, compress=False
         )
@@ -107,6 +112,8 @@ class Feed:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(BEAT_SECONDS)
+                if not sight.lasts:  # a session tells of its end; a token does not
+                    self._over[listener].set()
                 await self._send(listener, Beat(now=self._now()))
 
         async def leave() -> None:

@@ -1,7 +1,7 @@
 """What a route takes and gives, said once beside its handler: the OpenAPI document is made of it (`openapi.py`)."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from aiohttp import web
@@ -16,6 +16,8 @@ class Operation:
 
     summary: str
     """What it does, in a line."""
+    query: Mapping[str, Any] = field(default_factory=dict)
+    """The type of each parameter of the query, all of which may be left out."""
     body: Any = None
     """The type of the JSON body; None: there is none."""
     answer: Any = None
@@ -29,6 +31,7 @@ class Operation:
 def operation(  # noqa: PLR0913 - each a word about the request
     summary: str,
     *,
+    query: Mapping[str, Any] | None = None,
     body: Any = None,  # noqa: ANN401 - any type that msgspec knows, such as a union or a tuple
     answer: Any = None,  # noqa: ANN401 - same
     status: int = 200,
@@ -36,7 +39,15 @@ def operation(  # noqa: PLR0913 - each a word about the request
     refusals: tuple[int, ...] = (),
 ) -> Callable[[Handler], Handler]:
     """Say what a handler takes and gives."""
-    said = Operation(summary=summary, body=body, answer=answer, status=status, media=media, refusals=refusals)
+    said = Operation(
+        summary=summary,
+        query=query or {},
+        body=body,
+        answer=answer,
+        status=status,
+        media=media,
+        refusals=refusals,
+    )
 
     def say(handler: Handler) -> Handler:
         setattr(handler, _SAID, said)

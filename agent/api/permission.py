@@ -160,6 +160,7 @@ def permitted(permission: Permission, house: House, witness: Witness) -> Middlew
         purpose = _purpose(request)
         if purpose:
             caller = replace(caller, shown=caller.shown | {Need.PURPOSE})
+        changing: list[Asked] = []
         for question in await ASKS[route](request, house, caller.actor.person):
             answer = permission.of(caller)(question)
             if _lacks_second(answer) and await witness.agreed(request, caller, question):
@@ -177,7 +178,15 @@ def permitted(permission: Permission, house: House, witness: Witness) -> Middlew
             await witness.looked(asked)
             if isinstance(answer, Denied):
                 raise NotPermitted(answer.code, answer.why)
-        return await handler(request)
+            if changes:
+                changing.append(asked)
+        try:
+            return await handler(request)
+        except Refused as refusal:
+            # It was written down before, so that no power cut hides a change; now nothing has changed.
+            for asked in changing:
+                await witness.looked(replace(asked, answer=Denied(refusal.code, refusal.args[0])))
+            raise
 
     return check
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from agent.api.contract import Wire
-from agent.errors import AgentError, Refused
+from agent.errors import AgentError, NotNow, Refused
 from privacy.errors import PrivacyError
 from privacy.records import ID_IN_WORDS
 
@@ -45,17 +45,27 @@ STATUS: Final = {
     "unknown_token": HTTPStatus.NOT_FOUND,
     "unknown_room": HTTPStatus.NOT_FOUND,
     "unknown_agreement": HTTPStatus.NOT_FOUND,
+    "unknown_case": HTTPStatus.NOT_FOUND,
+    "unknown_processor": HTTPStatus.NOT_FOUND,
+    "unknown_export": HTTPStatus.NOT_FOUND,
     "not_found": HTTPStatus.NOT_FOUND,
     "wrong_method": HTTPStatus.METHOD_NOT_ALLOWED,
     "configured": HTTPStatus.CONFLICT,
     "button_not_pressed": HTTPStatus.CONFLICT,
+    "others_ask": HTTPStatus.CONFLICT,
+    "no_lan": HTTPStatus.CONFLICT,
     "held": HTTPStatus.CONFLICT,
+    "not_ready": HTTPStatus.CONFLICT,
+    "export_stopped": HTTPStatus.CONFLICT,
+    "disk_short": HTTPStatus.INSUFFICIENT_STORAGE,
     "ordered": HTTPStatus.CONFLICT,
     "not_consent": HTTPStatus.CONFLICT,
     "old_text": HTTPStatus.CONFLICT,
     "ended": HTTPStatus.CONFLICT,
+    "already_open": HTTPStatus.CONFLICT,
     "last_way": HTTPStatus.CONFLICT,
     "login_taken": HTTPStatus.CONFLICT,
+    "address_taken": HTTPStatus.CONFLICT,
     "known_passkey": HTTPStatus.CONFLICT,
     "unknown_ceremony": HTTPStatus.CONFLICT,
     "has_left": HTTPStatus.CONFLICT,
@@ -69,6 +79,9 @@ STATUS: Final = {
     "busy": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """What a code means in HTTP. Any other refusal is of something that was understood, but cannot be: 422."""
+
+_CHALLENGE: Final = 'Bearer realm="portvakt"'
+"""How a program says who it is (RFC 9110, section 11.6.1; RFC 6750, section 3). A browser asks nobody for that."""
 
 _CODES: Final = {
     HTTPStatus.NOT_FOUND: ("unknown_path", "nothing is served at this path"),
@@ -102,7 +115,10 @@ class Problem(Wire, frozen=True, kw_only=True):
 
 def answer(status: HTTPStatus, code: str, detail: str, cure: str = "") -> web.Response:
     problem = Problem(title=status.phrase, status=status, code=code, detail=detail, cure=cure)
-    return web.Response(status=status, body=msgspec.json.encode(problem), content_type="application/problem+json")
+    response = web.Response(status=status, body=msgspec.json.encode(problem), content_type="application/problem+json")
+    if status is HTTPStatus.UNAUTHORIZED:
+        response.headers[hdrs.WWW_AUTHENTICATE] = _CHALLENGE
+    return response
 
 
 @web.middleware
@@ -111,8 +127,10 @@ async def as_problems(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except Refused as refusal:
-        status = _status(refusal)
-        return answer(status, refusal.code, refusal.args[0], refusal.hint)
+        response = answer(_status(refusal), refusal.code, refusal.args[0], refusal.hint)
+        if isinstance(refusal, NotNow):
+            response.headers[hdrs.RETRY_AFTER] = str(refusal.seconds)
+        return response
     except (AgentError, PrivacyError) as error:
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", error.args[0], error.hint)
     except web.HTTPException as refused:
@@ -143,9 +161,17 @@ def _status(refusal: Refused) -> HTTPStatus:
 
 
 def _in_words(message: str) -> str:
-    """What msgspec says of a body, without the pattern: every text with one is an id."""
-    wrong, at, place = message.partition(" - at ")
-    return f"an id has {ID_IN_WORDS}{at}{place}" if "matching regex" in wrong else message
+    """What msgspec says of a body, without the pattern (every text with one is an id), and without what was sent."""
+    wrong, at, place = message.rpartition(" - at ")
+    if not at:
+        wrong, place = message, ""
+    if "matching regex" in wrong:
+        return f"an id has {ID_IN_WORDS}{at}{place}"
+    if wrong.startswith("Invalid enum value"):
+        return f"it is none of the words that it may be{at}{place}"
+    if wrong.startswith("Object contains unknown field"):
+        return f"there is a member that nobody knows{at}{place}"
+    return message
 
 
 def _whereabouts(bug: BaseException) -> str:
@@ -176,5 +202,5 @@ async def decode(request: web.Request, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
         raise Refused("invalid", _in_words(str(error))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused("malformed", f"the body is not JSON: {error}") from error

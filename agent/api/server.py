@@ -4,9 +4,8 @@ import errno
 import ipaddress
 import os
 import socket
-import ssl
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ from aiohttp.typedefs import Middleware
 from agent.api.asks import ENDS
 from agent.api.assets import Assets
 from agent.api.contract import House
+from agent.api.discretion import DISCREET
 from agent.api.door import Door, only_when_claimed
 from agent.api.feed import Feed
-from agent.api.guard import harden, same_origin
+from agent.api.guard import Site, harden, same_origin
 from agent.api.openapi import describe
 from agent.api.permission import caller_of, identified, identify_local, permitted
 from agent.api.problems import BODY_LIMIT, as_problems
@@ -28,11 +28,21 @@ from agent.api.rate import limited
 from agent.api.routes import Routes
 from agent.api.sight import Sight, SightOf
 from agent.errors import ConfigInvalid
-from agent.lan.lan import Lan
 from privacy.clock import Clock
 
+IDLE_SECONDS: Final = 75.0
+"""How long a connection stays that asks nothing; aiohttp's own hour is a long time to hold a descriptor."""
 STOP_SECONDS: Final = 2.0
 """How long a request that is being answered may still take when we stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnLan:
+    """The LAN, where phones are."""
+
+    site: Site
+    serve: Callable[[web.AppRunner], None]
+    """Have connections from there served as well, from now on."""
 
 
 @asynccontextmanager
@@ -44,7 +54,7 @@ async def serve(  # noqa: PLR0913 - where to serve, what, and to whom
     port: int,
     socket_path: Path | None,
     host: str = "127.0.0.1",
-    lan: Lan | None = None,
+    lan: OnLan | None = None,
 ) -> AsyncIterator[str]:
     """Serve `house` until the context ends, and yield the address of the page, such as `http://127.0.0.1:8480`.
 
@@ -64,12 +74,13 @@ async def serve(  # noqa: PLR0913 - where to serve, what, and to whom
         feed = Feed(sight_of, clock)
         door.follow_ends(feed.end)
         served = Served(house, feed, sight_of, door)
-        app = network_application(served, same_origin(taken, lan))
-        sites = [(listening, None), *((each, lan.context) for each in lan.sockets)] if lan else [(listening, None)]
-        await stack.enter_async_context(_running(app, *sites))
+        app = network_application(served, same_origin(taken, lan.site if lan else None))
+        runner = await stack.enter_async_context(_running(app, listening))
+        if lan:
+            lan.serve(runner)
         if socket_path is not None:
             local = stack.enter_context(_unix(socket_path))
-            await stack.enter_async_context(_running(local_application(served), (local, None)))
+            await stack.enter_async_context(_running(local_application(served), local))
         yield f"http://{f'[{host}]' if ':' in host else host}:{taken}"
 
 
@@ -87,6 +98,7 @@ def network_application(served: Served, *checks: Middleware) -> web.Application:
     """The page, for who signs in."""
     door, assets = served.door, Assets()
     app = _application(served, *checks, identified(door.identify), limited(), only_when_claimed(door.claimed))
+    describe(app, local=False)
     app.add_routes(door.network_routes)
     app.router.add_get("/", assets.page)
     app.router.add_get("/static/{path:.+}", assets.static)
@@ -96,6 +108,7 @@ def network_application(served: Served, *checks: Middleware) -> web.Application:
 def local_application(served: Served) -> web.Application:
     """The command line, for who can use the socket."""
     app = _application(served, identified(identify_local))
+    describe(app, local=True)
     app.add_routes(served.door.local_routes)
     return app
 
@@ -107,21 +120,21 @@ def _application(served: Served, *checks: Middleware) -> web.Application:
     app.add_routes(served.door.routes)
     if served.door.ends:
         app[ENDS] = served.door.ends
-    describe(app)
     app.on_response_prepare.append(harden)
     app.on_shutdown.append(served.feed.close)
     return app
 
 
 @asynccontextmanager
-async def _running(app: web.Application, *sites: tuple[socket.socket, ssl.SSLContext | None]) -> AsyncIterator[None]:
+async def _running(app: web.Application, listening: socket.socket) -> AsyncIterator[web.AppRunner]:
     # Without an access log: a path names a device, and a time and a path together say who was at home.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+    runner = web.AppRunner(
+        app, access_log=None, logger=DISCREET, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=STOP_SECONDS
+    )
     await runner.setup()
     try:
-        for listening, context in sites:
-            await web.SockSite(runner, listening, ssl_context=context).start()
-        yield
+        await web.SockSite(runner, listening).start()
+        yield runner
     finally:
         await runner.cleanup()
 

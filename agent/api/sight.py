@@ -65,6 +65,11 @@ class Sight:
         """One field of `state()`, without making the others."""
         return _seen(section, self._house.section(section), self._permission.of(self._caller))
 
+    @property
+    def lasts(self) -> bool:
+        """Whether the caller may still see anything at all."""
+        return _may(self._permission.of(self._caller), Action.READ_HEALTH, HOME)
+
     def changes(self) -> AsyncIterator[frozenset[Section]]:
         """As `House.changes`."""
         return self._house.changes()

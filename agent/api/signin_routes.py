@@ -3,14 +3,16 @@
 from typing import Final
 
 import msgspec
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from agent.api import cookies
+from agent.api.operation import operation
 from agent.api.permission import caller_of
-from agent.api.problems import STATUS, NotSignedIn, answer, decode
+from agent.api.problems import NotSignedIn, decode
 from agent.signin.ceremonies import Site
 from agent.signin.contract import (
     ButtonBody,
+    CeremonyView,
     ClaimHomeBody,
     CodeBody,
     ConfirmBody,
@@ -18,13 +20,20 @@ from agent.signin.contract import (
     PasskeyBody,
     PasswordBody,
     PresenceBody,
+    RecoveryCodesView,
+    SecondFactorView,
+    SessionView,
+    WayInView,
+    WaysView,
+    WhoView,
 )
 from agent.signin.desk import SignInDesk
-from agent.signin.refusals import TooManyGuesses
 from agent.signin.sessions import OpenSession
 from agent.signin.ways_in import Browser, SignedIn
 
 _ID: Final = r"{id:[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}}"
+_PASSKEY: Final = r"{id:[0-9a-f]{32}}"
+"""As `agent.signin.own_ways.shown_id` makes it; `options` is none."""
 
 
 def _json(value: object) -> web.Response:
@@ -54,7 +63,7 @@ class SignInRoutes:
             web.put("/api/ways/password", self.set_password),
             web.post("/api/ways/passkeys/options", self.new_passkey_question),
             web.post("/api/ways/passkeys", self.add_passkey),
-            web.delete(f"/api/ways/passkeys/{_ID}", self.remove_passkey),
+            web.delete(f"/api/ways/passkeys/{_PASSKEY}", self.remove_passkey),
             web.post("/api/ways/second-factor", self.begin_second_factor),
             web.post("/api/ways/second-factor/confirm", self.confirm_second_factor),
             web.delete("/api/ways/second-factor", self.remove_second_factor),
@@ -70,21 +79,28 @@ class SignInRoutes:
 
     # -- the ways in
 
+    @operation("Who asks", answer=WhoView)
     async def who(self, request: web.Request) -> web.Response:
         return _json(await self._desk.who(self._known(request)))
 
+    @operation(
+        "Take a gateway that belongs to nobody, with the code that came with it",
+        body=ClaimHomeBody,
+        answer=WhoView,
+        refusals=(401, 404),
+    )
     async def claim(self, request: web.Request) -> web.Response:
         body = await decode(request, ClaimHomeBody)
         return await self._let_in(request, await self._desk.ways_in.claim(body, self._browser(request)))
 
+    @operation("Sign in with a password", body=PasswordBody, answer=WhoView, refusals=(401,))
     async def by_password(self, request: web.Request) -> web.Response:
         body = await decode(request, PasswordBody)
-        try:
-            signed_in = await self._desk.ways_in.by_password(body, self._browser(request))
-        except TooManyGuesses as refusal:
-            return _later(refusal)
-        return await self._let_in(request, signed_in)
+        return await self._let_in(request, await self._desk.ways_in.by_password(body, self._browser(request)))
 
+    @operation(
+        "What a passkey is to answer: to sign in, or to show that one is there", answer=CeremonyView, refusals=(422,)
+    )
     async def passkey_question(self, request: web.Request) -> web.Response:
         """To whoever comes; or, to who has signed in, whether they are there."""
         site, session = _site(request), self._known(request)
@@ -92,82 +108,103 @@ class SignInRoutes:
             return _json(await self._desk.presence_question(session, site))
         return _json(self._desk.ways_in.question(site))
 
+    @operation("Sign in with a passkey", body=PasskeyBody, answer=WhoView, refusals=(401, 409))
     async def by_passkey(self, request: web.Request) -> web.Response:
         body = await decode(request, PasskeyBody)
         signed_in = await self._desk.ways_in.by_passkey(body, _site(request), self._browser(request))
         return await self._let_in(request, signed_in)
 
+    @operation("Sign in with a single-use code", body=CodeBody, answer=WhoView, refusals=(401,))
     async def by_code(self, request: web.Request) -> web.Response:
         body = await decode(request, CodeBody)
         return await self._let_in(request, await self._desk.ways_in.by_code(body, self._browser(request)))
 
+    @operation("Sign in after pressing the button on the box", body=ButtonBody, answer=WhoView, refusals=(401, 409))
     async def by_button(self, request: web.Request) -> web.Response:
         body = await decode(request, ButtonBody)
         return await self._let_in(request, await self._desk.ways_in.by_button(body, self._browser(request)))
 
     # -- sessions
 
+    @operation("Sign out", status=204)
     async def sign_out(self, request: web.Request) -> web.Response:
         await self._desk.sign_out(self._session(request))
         response = web.Response(status=204)
         cookies.forget(response, request, cookies.SESSION)
         return response
 
+    @operation("Where one is signed in", answer=tuple[SessionView, ...])
     async def sessions(self, request: web.Request) -> web.Response:
         return _json(self._desk.listed(self._session(request)))
 
+    @operation("Sign out somewhere else", status=204)
     async def end_session(self, request: web.Request) -> web.Response:
         await self._desk.end(self._session(request), request.match_info["id"])
         return web.Response(status=204)
 
+    @operation("Show that one is there", body=PresenceBody, answer=WhoView, refusals=(409,))
     async def show_presence(self, request: web.Request) -> web.Response:
         body = await decode(request, PresenceBody)
         site = _site(request) if body.passkey else None
-        try:
-            return _json(await self._desk.show_presence(self._session(request), body, site))
-        except TooManyGuesses as refusal:
-            return _later(refusal)
+        return _json(await self._desk.show_presence(self._session(request), body, site))
 
     # -- how somebody signs in
 
+    @operation("How one can sign in", answer=WaysView)
     async def ways(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.view(self._session(request)))
 
+    @operation("Set a password; sessions elsewhere end", body=NewPasswordBody, answer=WaysView, refusals=(409,))
     async def set_password(self, request: web.Request) -> web.Response:
         body = await decode(request, NewPasswordBody)
         return _json(await self._desk.own.set_password(self._session(request), body))
 
+    @operation("What a new passkey is to answer", answer=CeremonyView, refusals=(409, 422))
     async def new_passkey_question(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.passkey_question(self._session(request), _site(request)))
 
+    @operation("Add a passkey", body=PasskeyBody, answer=WaysView, refusals=(409,))
     async def add_passkey(self, request: web.Request) -> web.Response:
         body = await decode(request, PasskeyBody)
         return _json(await self._desk.own.add_passkey(self._session(request), body, _site(request)))
 
+    @operation("Forget a passkey; sessions elsewhere end", answer=WaysView, refusals=(409,))
     async def remove_passkey(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.remove_passkey(self._session(request), request.match_info["id"]))
 
+    @operation("Begin to set up an authenticator", answer=SecondFactorView, refusals=(409, 422))
     async def begin_second_factor(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.begin_second_factor(self._session(request)))
 
+    @operation(
+        "Show that the authenticator works; from now on it is asked for",
+        body=ConfirmBody,
+        answer=WaysView,
+        refusals=(409,),
+    )
     async def confirm_second_factor(self, request: web.Request) -> web.Response:
         body = await decode(request, ConfirmBody)
         return _json(await self._desk.own.confirm_second_factor(self._session(request), body.code))
 
+    @operation("Ask for no second factor any more", answer=WaysView, refusals=(409,))
     async def remove_second_factor(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.remove_second_factor(self._session(request)))
 
+    @operation("Ten new recovery codes; those before are dead", answer=RecoveryCodesView, refusals=(409,))
     async def new_recovery_codes(self, request: web.Request) -> web.Response:
         return _json(await self._desk.own.new_recovery_codes(self._session(request)))
 
     # -- for others
 
+    @operation("A link that lets somebody in, once", answer=WayInView, refusals=(409,))
     async def link(self, request: web.Request) -> web.Response:
         return _json(await self._desk.links.make(request.match_info["id"], caller_of(request).actor.person))
 
+    @operation("A link by which somebody takes the gateway, once", answer=WayInView, refusals=(404,))
     async def claim_code(self, _request: web.Request) -> web.Response:
         return _json(await self._desk.links.claim())
 
+    @operation("Press the button on the box", status=204)
     async def press_button(self, _request: web.Request) -> web.Response:
         self._desk.press_button()
         return web.Response(status=204)
@@ -188,7 +225,7 @@ class SignInRoutes:
         return session
 
     def _browser(self, request: web.Request) -> Browser:
-        return Browser(cookies.read(request, cookies.KNOWN), self._known(request))
+        return Browser(cookies.read(request, cookies.KNOWN), self._known(request), request.remote or "")
 
     async def _let_in(self, request: web.Request, signed_in: SignedIn) -> web.Response:
         response = _json(await self._desk.who(signed_in.session))
@@ -201,9 +238,3 @@ class SignInRoutes:
 def _site(request: web.Request) -> Site:
     """Where the page runs. The name was checked to be one of ours before anything else was."""
     return Site.of(f"{'https' if request.secure else 'http'}://{request.host}")
-
-
-def _later(refusal: TooManyGuesses) -> web.Response:
-    response = answer(STATUS[refusal.code], refusal.code, refusal.args[0], refusal.hint)
-    response.headers[hdrs.RETRY_AFTER] = str(refusal.seconds)
-    return response

@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import IO, Final, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -15,6 +15,8 @@ from agent.errors import AgentError, NotRunning, Refused
 T = TypeVar("T")
 
 ANSWER_SECONDS: Final = 15.0
+PIECE_SECONDS: Final = 120.0
+"""Between two pieces of a long answer."""
 
 
 class Gateway:
@@ -51,22 +53,59 @@ class Gateway:
     def inventory(self) -> tuple[InventoryRow, ...]:
         return self.ask("GET", "/api/inventory", tuple[InventoryRow, ...])
 
-    def ask(self, method: str, path: str, kind: type[T], body: object = None, *, seconds: float = ANSWER_SECONDS) -> T:
-        """The answer to a request, as `kind`; `body` is sent as JSON."""
-        data = self.fetch(method, path, body, seconds=seconds)
+    def ask(  # noqa: PLR0913 - a request has as many parts
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: object = None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        purpose: str = "",
+    ) -> T:
+        """The answer to a request, as `kind`; `body` is sent as JSON, and `purpose` says what it is asked for."""
+        data = self.fetch(method, path, body, seconds=seconds, purpose=purpose)
         try:
             return msgspec.json.decode(data or b"null", type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             hint = "do agent and command line come from the same version? restart the agent"
             raise AgentError("the agent's answer cannot be understood", hint=hint) from error
 
-    def fetch(self, method: str, path: str, body: object = None, *, seconds: float = ANSWER_SECONDS) -> bytes:
+    def fetch(
+        self, method: str, path: str, body: object = None, *, seconds: float = ANSWER_SECONDS, purpose: str = ""
+    ) -> bytes:
         """The answer to a request, as it came."""
-        return asyncio.run(self._fetch(method, path, body, seconds))
+        headers = {"Portvakt-Purpose": purpose} if purpose else {}
+        return asyncio.run(self._fetch(method, path, body, seconds, headers))
 
-    async def _fetch(self, method: str, path: str, body: object, seconds: float) -> bytes:
+    def download(self, method: str, path: str, body: object, to: IO[bytes]) -> int:
+        """Write the answer to a request into `to` as it comes; returns how many bytes. It may take its time."""
+        return asyncio.run(self._download(method, path, body, to))
+
+    async def _download(self, method: str, path: str, body: object, to: IO[bytes]) -> int:
+        timeout = aiohttp.ClientTimeout(total=None, sock_read=PIECE_SECONDS)
+        headers, size = {"Content-Type": "application/json"}, 0
+        try:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=timeout) as session,
+                session.request(
+                    method, f"http://portvakt{path}", data=msgspec.json.encode(body), headers=headers
+                ) as response,
+            ):
+                if not response.ok:
+                    raise _refusal(response.status, await response.read())
+                async for piece in response.content.iter_any():
+                    size += to.write(piece)
+        except TimeoutError as error:
+            hint = "look at `portvakt doctor` and the journal"
+            raise AgentError("the agent stopped answering", hint=hint) from error
+        except aiohttp.ClientError as error:
+            raise self._unreachable(error) from error
+        return size
+
+    async def _fetch(self, method: str, path: str, body: object, seconds: float, headers: dict[str, str]) -> bytes:
         sent = None if body is None else msgspec.json.encode(body)
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        headers = headers if body is None else {**headers, "Content-Type": "application/json"}
         timeout = aiohttp.ClientTimeout(total=seconds)
         try:
             async with (

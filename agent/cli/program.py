@@ -16,15 +16,20 @@ from agent.cli import (
     demo,
     devices,
     doctor,
+    export,
     grants,
     holds,
     logs,
     people,
+    processing,
     receipts,
     records,
+    rectify,
+    restrict,
     scan_image,
     service,
     signin,
+    support,
     trust,
 )
 
@@ -81,10 +86,16 @@ program.command("claim", epilog=signin.CLAIM_EXAMPLE)(signin.claim)
 program.command("button", epilog=signin.BUTTON_EXAMPLE)(signin.button)
 program.add_typer(grants.grants, name="grants")
 program.add_typer(grants.tokens, name="tokens")
+program.add_typer(support.app, name="support")
 program.command("trust", epilog=trust.TRUST_EXAMPLE)(trust.trust)
 
 # The homeowner, and whoever protects the data
 program.command("inventory", epilog=records.INVENTORY_EXAMPLE)(records.inventory)
+program.add_typer(processing.agreements, name="agreements")
+program.add_typer(processing.disclosures, name="disclosures")
+program.command("export", epilog=export.EXPORT_EXAMPLE)(export.export)
+program.command("rectify", epilog=rectify.RECTIFY_EXAMPLE)(rectify.rectify)
+program.command("restrict", epilog=restrict.RESTRICT_EXAMPLE)(restrict.restrict)
 program.command("erase", epilog=records.ERASE_EXAMPLE)(records.erase)
 program.command("hold", epilog=holds.HOLD_EXAMPLE)(holds.hold)
 program.command("holds", epilog=holds.HOLDS_EXAMPLE)(holds.list_holds)

@@ -29,7 +29,12 @@ POLL_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 600.0
 
 
-def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
+Record = Annotated[
+    bool, typer.Option("--record", help="Print the law's record of processing activities (GDPR, article 30) instead.")
+]
+
+
+def inventory(socket: Socket = DEFAULT_SOCKET, *, record: Record = False, json: Json = False) -> None:
     """Say what is kept, and how old it is, class by class.
 
     The CLASS of `portvakt erase --class` is one of these. *Held* is kept for a while for a reason (`portvakt holds`);
@@ -38,6 +43,9 @@ def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
     """
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
 
+    if record:
+        _print_record(Gateway(socket), json=json)
+        return
     kept = Gateway(socket).inventory()
     if json:
         output.as_json(kept)
@@ -62,6 +70,19 @@ def inventory(socket: Socket = DEFAULT_SOCKET, *, json: Json = False) -> None:
         for one in (one for row in kept for one in row.waiting):
             output.line(f"order {one.order} waits until {output.moment(one.until)}: {one.left} records are held")
     raise typer.Exit(NO if any(row.overdue for row in kept) else 0)
+
+
+def _print_record(gateway: "Gateway", *, json: bool) -> None:
+    """As Markdown, or as JSON: made of what runs, for whoever supervises it."""
+    from agent.processing.contract import RecordOfProcessing  # noqa: PLC0415 - beside the gateway
+    from agent.processing.markdown import markdown  # noqa: PLC0415
+
+    made = gateway.ask("GET", "/api/processing", RecordOfProcessing)
+    if json:
+        output.as_json(made)
+        return
+    for line in markdown(made).splitlines():
+        output.line(line)
 
 
 def erase(  # noqa: PLR0913, PLR0917 - each is an option of the verb

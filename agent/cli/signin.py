@@ -10,7 +10,7 @@ from agent.cli import output
 from agent.cli.options import DEFAULT_SOCKET, Json, Socket
 
 if TYPE_CHECKING:
-    from agent.signin.contract import LinkView
+    from agent.signin.contract import WayInView
 
 CLAIM_EXAMPLE = "Example: portvakt claim"
 LINK_EXAMPLE = "Example: portvakt people link p1f0c5a9b23d4e6f7"
@@ -43,14 +43,14 @@ def button(socket: Socket = DEFAULT_SOCKET) -> None:
     output.line("pressed; it counts for two minutes")
 
 
-def _made(socket: Socket, path: str) -> "LinkView":
+def _made(socket: Socket, path: str) -> "WayInView":
     from agent.cli.gateway import Gateway  # noqa: PLC0415 - brings aiohttp
-    from agent.signin.contract import LinkView  # noqa: PLC0415 - as above
+    from agent.signin.contract import WayInView  # noqa: PLC0415 - as above
 
-    return Gateway(socket).ask("POST", path, LinkView, {})
+    return Gateway(socket).ask("POST", path, WayInView, {})
 
 
-def _show(made: "LinkView", what: str, *, json: bool) -> None:
+def _show(made: "WayInView", what: str, *, json: bool) -> None:
     if json:
         output.as_json(made)
         return

@@ -11,6 +11,8 @@ from agent.config import secret
 from agent.config.document import Table
 from agent.config.problems import Finding
 from agent.config.strays import SECRET_RIGHT
+from agent.errors import Refused
+from agent.people import contact
 from drivers.errors import Unsupported
 from drivers.modbus import registers
 
@@ -19,7 +21,7 @@ _SECRET_PARAMETERS = frozenset({"password", "passwd", "pass", "pwd", "token", "k
 
 def findings(config: Table, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Everything that is wrong although its shape is right."""
-    for check in (_ids, _keys, _discovery, _lan, _serial, _cameras, _cloud, _household):
+    for check in (_ids, _controller, _keys, _discovery, _lan, _serial, _cameras, _cloud, _household):
         yield from check(config, environ)
 
 
@@ -33,6 +35,26 @@ def _ids(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
         "is the id of another camera",
         "ids are given once",
     )
+
+
+def _controller(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:
+    controller = config.table("controller")
+    if controller is None:
+        return
+    if (name := controller.text("name")) and not _fits(contact.name, name):
+        yield controller.finding("name", "is no name", "should be letters, and nothing that is invisible or markup")
+    reach = controller.text("contact")
+    if reach and not _fits(contact.email if "@" in reach else contact.phone, reach):
+        right = "should be such as kari@example.org or +4722225555"
+        yield controller.finding("contact", "is neither an e-mail address nor a telephone number", right)
+
+
+def _fits(read: Callable[[str], str], text: str) -> bool:
+    try:
+        read(text)
+    except Refused:
+        return False
+    return True
 
 
 def _keys(config: Table, _: Mapping[str, str]) -> Iterator[Finding]:

@@ -68,6 +68,22 @@ class Gateway:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """Who answers for what is processed here (GDPR, article 4(7)); it heads the record of processing activities."""
+
+    name: Annotated[Name, Meta(examples=["Kari Nordmann"])]
+    contact: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            max_length=254,
+            title="an e-mail address or a telephone number",
+            examples=["kari@example.org"],
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Where the root of all keys lives. Its tier is what an erasure can promise; it cannot be changed afterwards."""
 
@@ -288,6 +304,7 @@ class Config:
 
     version: Annotated[Literal[1], Meta(description="The version of this format.")]
     gateway: Gateway
+    controller: Controller | None = None
     keys: Keys = field(default_factory=Keys)
     vault: Vault = field(default_factory=Vault)
     api: Api = field(default_factory=Api)

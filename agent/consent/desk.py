@@ -148,7 +148,8 @@ class ConsentDesk:
                     log.info("%d consents of people who have gone are forgotten", gone)
                 await self._stand()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), EXPIRY.total_seconds())
+                async with asyncio.timeout(EXPIRY.total_seconds()):
+                    await self._wake.wait()  # `wait_for` of 3.11 loses an end that comes with the wake
 
     # -- in turn
 

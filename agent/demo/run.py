@@ -74,15 +74,16 @@ async def _run(layout: Layout, seconds: float | None, *, report_json: bool) -> i
         took = perf_counter() - began
         from agent.demo.way_in import way_in  # noqa: PLC0415 - see the head of this file
 
-        _welcome(layout, pids, (await way_in(layout)).url, took, report_json=report_json)
         if seconds is None:
+            _welcome(layout, pids, (await way_in(layout)).url, took, report_json=report_json)
             await stop.wait()
             return
         from agent.demo.flows import exercise  # noqa: PLC0415 - see the head of this file
         from agent.demo.visitor import Visitor  # noqa: PLC0415
 
         async with Visitor(layout) as visitor:
-            await visitor.sign_in()
+            await visitor.sign_in()  # by a link of their own, which would be dead once another is made
+            _welcome(layout, pids, (await way_in(layout)).url, took, report_json=report_json)
             end = began + seconds
             result.update(await exercise(layout, visitor, until=end))
             await asyncio.sleep(max(0.0, end - perf_counter()))

@@ -7,7 +7,7 @@ from agent.api.contract import PersonBody, PersonView
 from agent.demo.layout import Layout
 from agent.errors import NotRunning
 from agent.people.contact import Language
-from agent.signin.contract import LinkView
+from agent.signin.contract import WayInView
 from privacy.hold import Role
 
 OWNER = PersonBody(
@@ -15,7 +15,7 @@ OWNER = PersonBody(
 )
 
 
-async def way_in(layout: Layout) -> LinkView:
+async def way_in(layout: Layout) -> WayInView:
     """A link that signs the owner of the demo's house in, once. The first call makes the owner.
 
     Raises:
@@ -35,7 +35,7 @@ async def way_in(layout: Layout) -> LinkView:
                 async with socket.post("/api/people", data=msgspec.json.encode(OWNER)) as answer:
                     owner = msgspec.json.decode(await answer.read(), type=PersonView).id
             async with socket.post(f"/api/people/{owner}/link", data=b"{}") as answer:
-                return msgspec.json.decode(await answer.read(), type=LinkView)
+                return msgspec.json.decode(await answer.read(), type=WayInView)
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as error:
         raise NotRunning(
             f"the agent made no way in: {error}", hint=f"look into {layout.root}/logs while the demo runs"

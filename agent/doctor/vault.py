@@ -39,6 +39,7 @@ SEALED_LOGS: Final = (
     "grants",
     "consents",
     "activity",
+    "exports",
     "tags",
     "holds",
 )

@@ -3,20 +3,23 @@
 import msgspec
 from aiohttp import web
 
+from agent.api.operation import operation
 from agent.api.problems import decode
 from agent.errors import Refused
-from agent.lan.contract import TrustBody
+from agent.lan.contract import TrustBody, TrustView
 from agent.lan.trust import TrustDesk
 
 
 def trust_routes(desk: TrustDesk | None) -> list[web.RouteDef]:
     """`POST /api/trust` and `DELETE /api/trust`; without a desk nobody is on the LAN, and that is said."""
 
+    @operation("Hand the certificate out to phones, for a while", body=TrustBody, answer=TrustView, status=201)
     async def hand_out(request: web.Request) -> web.Response:
         body = await decode(request, TrustBody)
         view = await _there(desk).open(body)
         return web.Response(status=201, body=msgspec.json.encode(view), content_type="application/json")
 
+    @operation("Hand it out no more", status=204, refusals=(422,))
     async def close(_request: web.Request) -> web.Response:
         await _there(desk).close()
         return web.Response(status=204)

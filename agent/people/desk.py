@@ -84,8 +84,8 @@ class PeopleDesk:
         """Correct what is known of somebody; what the body leaves out stays, and an empty text takes it away.
 
         Raises:
-            Refused: `unknown_person`, `held`, `bad_name`, `bad_email`, `bad_phone`, `no_owner`, `minor_owner`,
-                `lives_elsewhere`, `has_left`, `not_left`.
+            Refused: `unknown_person`, `held`, `bad_name`, `bad_email`, `bad_phone`, `address_taken`, `no_owner`,
+                `minor_owner`, `lives_elsewhere`, `has_left`, `not_left`.
         """
         changes: dict[str, Any] = {}
         if body.name is not None:
@@ -144,6 +144,7 @@ class PeopleDesk:
         if "role" in changes and changes["role"] not in DWELLS:
             changes.setdefault("lives_here", False)
         person = msgspec.structs.replace(before, **changes)
+        self._require_own_address(before, person)
         was, is_ = (before.role, before.lives_here), (person.role, person.lives_here)
         if was != is_ and not (before.lives_here and person.lives_here):
             # What the home shows of the past, it shows from when somebody became what they are.
@@ -174,6 +175,17 @@ class PeopleDesk:
             raise _reached()
         self._on_change()
 
+    def _require_own_address(self, before: Person, person: Person) -> None:
+        """That nobody takes what another has: people sign in with it, and who has it longest would be meant.
+
+        Who is added with another's comes later, and shuts nobody out.
+        """
+        new = {one.casefold() for one in _addresses(person)} - {one.casefold() for one in _addresses(before)}
+        others = (other for other in self._register.unreached() if other.id != person.id)
+        if any(address.casefold() in new for other in others for address in _addresses(other)):
+            hint = "whose it is has to give it up first"
+            raise Refused("address_taken", "somebody else here has this address or number", hint=hint)
+
     def _require_sense(self, person: Person) -> None:
         """That somebody can be what they are to be, and the house has an owner then."""
         if person.minor and person.role is Role.OWNER:
@@ -197,6 +209,10 @@ class PeopleDesk:
         if self._register.held(person_id):
             raise Refused("held", "a hold keeps what is known of this person", hint="see `portvakt holds`")
         raise Refused("unknown_person", f"nobody here is {person_id}", hint="see `portvakt people list`")
+
+
+def _addresses(person: Person) -> list[str]:
+    return [address for address in (person.email, person.phone) if address]
 
 
 def _reached() -> Refused:

@@ -122,14 +122,14 @@ class GrantDesk(LendingDesk):
             return [Question(Action.OBJECT_OWN, Target(subjects=(person,), also=(other,)))]
         return [Question(Action.MANAGE_GRANTS, asked_of(grant) if grant and not _private(grant) else HOME)]
 
-    async def keep_limit(self, age: Callable[[Moment], Age]) -> None:
-        """Forget grants and tokens that have ended, for ever. `age` is `TimeKeeper.age`.
+    async def keep_limit(self, age: Callable[[Moment], Age], now: Callable[[], datetime]) -> None:
+        """Forget grants and tokens that have ended, for ever. `age` and `now` are those of `TimeKeeper`.
 
         Raises:
             StoreBroken: the medium refused; call again.
         """
         while True:
-            if gone := await self._disk.run(self._expired, age):
+            if gone := await self._disk.run(self._expired, age, now):
                 log.info("%d grants and tokens have ended and are forgotten", gone)
             await asyncio.sleep(EXPIRY.total_seconds())
 
@@ -147,8 +147,8 @@ class GrantDesk(LendingDesk):
     def _shown(self) -> list[Given]:
         return [one for one in self._book.all() if isinstance(one, Given)]
 
-    def _expired(self, age: Callable[[Moment], Age]) -> int:
-        gone = self._book.expire(self._clock.now(), age)
+    def _expired(self, age: Callable[[Moment], Age], now: Callable[[], datetime]) -> int:
+        gone = self._book.expire(now(), age)
         if gone:
             self._household.refresh()
         return gone

@@ -19,7 +19,7 @@ from typing import Protocol
 from agent.people import register
 from agent.rights.book import GrantBook, Issued
 from agent.rights.grants import Actor, Grant, Token
-from agent.rights.household import DWELLS, Camera, Household, Membership, Person
+from agent.rights.household import DWELLS, Camera, Household, Membership, Person, SupportSession
 from agent.rights.tokens import looked_up
 from camera.vault.metadata import KIND as SEGMENTS
 from camera.vault.metadata import SegmentInfo
@@ -46,12 +46,18 @@ class _Known:
     """The tokens, by the SHA-256 of their secrets."""
 
 
+def _nobody() -> Iterable[SupportSession]:
+    """For a household into which support is never let."""
+    return ()
+
+
 class HouseholdBook:
     """Who belongs to the home, what was lent, and whose cameras there are. Empty until `refresh` was called.
 
     Args:
         cameras: all of them, on the `Disk` thread; see `cameras_of`.
         clock: the one by which decisions are made.
+        support: who from support is let in now, on the `Disk` thread.
     """
 
     def __init__(
@@ -61,11 +67,13 @@ class HouseholdBook:
         book: GrantBook,
         cameras: Callable[[], Iterable[Camera]],
         clock: Clock,
+        support: Callable[[], Iterable[SupportSession]] = _nobody,
     ) -> None:
         self._register = register
         self._book = book
         self._cameras = cameras
         self._clock = clock
+        self._support = support
         self._known = _Known()
 
     def current(self) -> Household:
@@ -105,6 +113,7 @@ class HouseholdBook:
             cameras={camera.id: camera for camera in self._cameras()},
             grants=tuple(grants),
             tokens=tokens,
+            support=tuple(self._support()),
         )
         self._known = _Known(household, digests)
 

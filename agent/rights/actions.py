@@ -43,6 +43,7 @@ class Action(StrEnum):
     TRANSFER_HOME = "transfer_home"
 
     EXPORT_OWN = "export_own"
+    EXPORT_OTHERS = "export_others"
     ERASE_OWN = "erase_own"
     RECTIFY_OWN = "rectify_own"
     RESTRICT_OWN = "restrict_own"
@@ -101,3 +102,5 @@ class Purpose(StrEnum):
     REPAIR = "repair"
     SUPPORT = "support"
     ALARM = "alarm"
+    DISCLOSURE = "disclosure"
+    """Something is handed to an authority, on a ground that is recorded."""

@@ -5,7 +5,7 @@ In memory alone: an agreement lives for a quarter of an hour, and who restarted 
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,8 @@ from privacy.errors import PrivacyError
 from privacy.hold import Role
 from privacy.seal import RandomBytes
 
+MOST_SAID: Final = 4096
+"""Bytes of a request: whoever agrees reads it, and it is kept for as long."""
 LIFE: Final = timedelta(minutes=15)
 """From when it was asked for; agreed to or not."""
 MOST: Final = 64
@@ -44,6 +46,10 @@ class Agreement:
     until: datetime
     agreed: str | None = None
     """Who agreed."""
+    request: str = ""
+    """Method and path."""
+    said: bytes = field(default=b"", repr=False)
+    """The request's body: whoever agrees has to see what they agree to, and not only about whom it is."""
 
 
 _Asked = tuple[bytes, Action, Target]
@@ -103,20 +109,22 @@ class Agreements:
         self._random_bytes = random_bytes
         self._open: dict[_Asked, _Open] = {}
 
-    def agreed(self, person: str, digest: bytes, action: Action, target: Target) -> bool:
+    def agreed(  # noqa: PLR0913 - one request, and what it means
+        self, person: str, digest: bytes, action: Action, target: Target, *, request: str = "", said: bytes = b""
+    ) -> bool:
         """Whether somebody has agreed to just this; then it counts as done, and does not hold for another time.
 
-        Where nobody has, those who may are asked from now on; asked again, no second time. Who agreed must still be one
-        who may.
+        Where nobody has, those who may are asked from now on, and shown `request` and what is `said` in it; asked
+        again, no second time. Who agreed must still be one who may.
 
         Raises:
-            PrivacyError: too much waits already; nobody was asked.
+            PrivacyError: too much waits already, or is said; nobody was asked.
         """
         self._forget_old()
         asked = digest, action, target
         known = self._open.get(asked)
         if known is None:
-            self._ask(person, asked)
+            self._ask(person, asked, request, said)
             return False
         if known.agreement.agreed is None:
             return False
@@ -148,14 +156,16 @@ class Agreements:
                 return None
         return UNKNOWN
 
-    def _ask(self, person: str, asked: _Asked) -> None:
+    def _ask(self, person: str, asked: _Asked, request: str, said: bytes) -> None:
+        if len(said) > MOST_SAID:
+            raise PrivacyError("that is too long for somebody to agree to", hint="ask for less at once")
         each = sum(one.agreement.by == person for one in self._open.values())
         if len(self._open) >= MOST or each >= MOST_EACH:
             hint = f"withdraw something, or wait {LIFE.seconds // 60} minutes"
             raise PrivacyError("too much waits for a second person already", hint=hint)
         made, id_ = self._clock.now(), f"a{self._random_bytes(_ID_BYTES).hex()}"
         _, action, target = asked
-        agreement = Agreement(id_, person, action, target, made, made + LIFE)
+        agreement = Agreement(id_, person, action, target, made, made + LIFE, request=request, said=said)
         self._open[asked] = _Open(agreement, self._clock.monotonic() + LIFE.total_seconds())
 
     def _may_answer(self, person: str, one: Agreement) -> bool:

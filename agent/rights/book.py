@@ -134,6 +134,14 @@ class GrantBook(SealedStore):
         self._files.append(record.lent.person, [(concerns, _encode(record))])
         return True
 
+    def _exported(self, _item: Item, payload: bytes) -> bytes:
+        """What leaves: who lent what to whom, and nothing of a token's secret."""
+        known = parsed(_decode, payload)
+        if known is None:
+            return b"{}"
+        shown = msgspec.to_builtins(known)
+        return msgspec.json.encode({name: shown[name] for name in shown if name not in {"sha256", "moment"}})
+
     def _concerns(self, payload: bytes) -> Concerns | None:
         known = parsed(_decode, payload)
         return Concerns(known.made, subjects=known.people) if known else None

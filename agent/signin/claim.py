@@ -14,11 +14,11 @@ from agent.signin import codes
 from agent.signin.refusals import wrong_code
 from privacy.errors import StoreBroken
 from privacy.keyring import KeyRing
-from privacy.moment import Utc
+from privacy.moment import EARLIEST, Utc
 from privacy.seal import RandomBytes
 
-LIVES: Final = timedelta(days=365)
-"""How long a code opens: a gateway may stand in a shop for a while."""
+LIVES: Final = timedelta(days=3650)
+"""How long a code opens: a gateway may stand in a shop for years, and nobody guesses 120 bits meanwhile."""
 TRIES: Final = 10
 """Wrong codes in a row, of this run; then the code is dead, and the hand at the box makes another."""
 _NOTE: Final = "claim"
@@ -58,7 +58,8 @@ class Claim:
         Raises:
             StoreBroken: the medium refused.
         """
-        code, until = codes.new_code(self._random_bytes), now + LIVES
+        code = codes.new_code(self._random_bytes)
+        until = max(now, EARLIEST) + LIVES  # a box that boots in 1970 is claimed once it knows better
         self._write(msgspec.structs.replace(self._noted, code=codes.code_hash(code), until=until))
         self._wrong = 0
         return code, until

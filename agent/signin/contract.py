@@ -156,7 +156,7 @@ class RecoveryCodesView(Wire, frozen=True, kw_only=True):
     codes: tuple[str, ...]
 
 
-class LinkView(Wire, frozen=True, kw_only=True):
+class WayInView(Wire, frozen=True, kw_only=True):
     """A way in for one person, once. Shown once."""
 
     code: str
@@ -191,6 +191,10 @@ class AgreementView(Wire, frozen=True, kw_only=True):
     """Whom it concerns."""
     places: tuple[str, ...] = ()
     """Which rooms, cameras and devices; none: the home."""
+    request: str = ""
+    """Method and path of what is to be done."""
+    said: dict[str, Any] | None = None
+    """The body of that request: what is to become of whom it is about. None: it has none."""
     made: datetime
     until: datetime
     agreed: bool

@@ -178,6 +178,10 @@ class Credentials(SealedStore):
                 found = credential
         return found
 
+    def logins(self) -> dict[str, str]:
+        """The user name of everybody who has one, by their id."""
+        return {credential.person: credential.login for credential in self._known() if credential.login}
+
     def by_login(self, login: str, person: str | None = None) -> Credential | None:
         """Of whom `login` is the user name; or of `person`, whom the register knows by that address or number.
 

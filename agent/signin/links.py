@@ -8,7 +8,7 @@ import msgspec
 from agent.errors import Refused
 from agent.signin import codes, qr
 from agent.signin.claim import already_claimed
-from agent.signin.contract import LinkView
+from agent.signin.contract import WayInView
 from agent.signin.credentials import Code, CodePurpose, Credential
 from agent.signin.lookup import Lookup
 from agent.signin.parts import Happened, Parts, owned
@@ -30,7 +30,7 @@ class Links:
         credential = await self._parts.disk.run(self._parts.credentials.of, person)
         return credential is not None and credential.has_way
 
-    async def make(self, person: str, by: str) -> LinkView:
+    async def make(self, person: str, by: str) -> WayInView:
         """A link for `person`; any that was made before is dead.
 
         Raises:
@@ -42,7 +42,7 @@ class Links:
         await self._parts.note(Happened(at=now, what="make_link", person=person, by=by))
         return self._view("in", code, made.until)
 
-    async def claim(self) -> LinkView:
+    async def claim(self) -> WayInView:
         """A link by which somebody makes the gateway theirs; for the hand at the box alone.
 
         Raises:
@@ -53,17 +53,17 @@ class Links:
             raise already_claimed()
         return self._view("claim", *await self._parts.disk.run(self._parts.claim.new_code, now))
 
-    def _view(self, purpose: str, code: str, until: datetime) -> LinkView:
+    def _view(self, purpose: str, code: str, until: datetime) -> WayInView:
         # Behind `#`, a browser sends it nowhere: no log of requests ever has it.
         url = f"{self._parts.address()}/#{purpose}={code}"
-        return LinkView(code=code, url=url, qr=qr.svg(url), until=until)
+        return WayInView(code=code, url=url, qr=qr.svg(url), until=until)
 
     # -- on the `Disk` thread
 
     def _made(self, person: str, code: str) -> Code:
         if self._lookup.person(person) is None:
             raise Refused("unknown_person", f"nobody here is {person}", hint="see `portvakt people list`")
-        now, credentials = self._parts.clock.now(), self._parts.credentials
+        now, credentials = self._parts.certain.now(), self._parts.credentials
         credential = credentials.of(person) or Credential(person=person, at=now)
         purpose: CodePurpose = "recovery" if credential.has_way else "invitation"
         made = Code(hash=codes.code_hash(code), purpose=purpose, until=now + LIVES[purpose])

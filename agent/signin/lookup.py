@@ -64,17 +64,15 @@ class Lookup:
         return found if found and found.person in known else None
 
     def named(self, login: str, name: str) -> Person | None:
-        """The one person who has that login (`login_of`), or is called that; None: nobody, or several."""
+        """The one person who has that login (`login_of`), or else is called that; None: nobody, or several.
+
+        Anybody may be called like another: who has a login of their own is not shut out by that.
+        """
         people = self._people.unreached()
         found = self._credentials.by_login(login)
         called = name.casefold().split()
-        meant = [
-            person
-            for person in people
-            if login in _addresses(person)
-            or (found and found.person == person.id)
-            or person.name.casefold().split() == called
-        ]
+        reached = [one for one in people if login in _addresses(one) or (found and found.person == one.id)]
+        meant = reached or [one for one in people if one.name.casefold().split() == called]
         return meant[0] if len(meant) == 1 else None
 
     def clashes(self, login: str, person: Person) -> bool:

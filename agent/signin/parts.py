@@ -77,6 +77,8 @@ class Parts:
     passkeys: Passkeys
     disk: Disk
     clock: Clock
+    certain: Clock
+    """What a code ends by; see `agent.timewatch.CertainClock`."""
     random_bytes: RandomBytes
     record: Callable[[Entry], None]
     note: Note

@@ -2,19 +2,19 @@
 
 import math
 
-from agent.errors import Refused
+from agent.errors import NotNow, Refused
 from agent.rights.table import TABLE, Refusal
 
 
-class TooManyGuesses(Refused):
+class TooManyGuesses(NotNow):
     """Wait `seconds`; the same is said of a login that nobody has."""
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = max(math.ceil(seconds), 1)
         super().__init__(
             "too_many_guesses",
             "there were too many wrong tries",
-            hint=f"wait {self.seconds} s; a browser that you signed in with before does not wait for others",
+            hint=f"wait {max(math.ceil(seconds), 1)} s; a browser that you signed in with before waits for no others",
+            seconds=seconds,
         )
 
 

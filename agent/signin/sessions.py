@@ -79,10 +79,14 @@ class OpenSession:
 class Sessions:
     """Every session that lasts. Everything here runs in the event loop; `load` is called once, before all else."""
 
-    def __init__(self, store: SessionStore, disk: Disk, clock: Clock, random_bytes: RandomBytes) -> None:
+    def __init__(
+        self, store: SessionStore, disk: Disk, clock: Clock, random_bytes: RandomBytes, certain: Clock | None = None
+    ) -> None:
+        """`certain` is what a session of an earlier run is as old by, where no clock of this one can be believed."""
         self._store = store
         self._disk = disk
         self._clock = clock
+        self._certain = certain or clock
         self._random_bytes = random_bytes
         self._open: dict[bytes, OpenSession] = {}
         self._dirty: set[str] = set()
@@ -100,7 +104,7 @@ class Sessions:
 
     async def load(self) -> None:
         """Take up what an earlier run left."""
-        now, wall = self._clock.monotonic(), self._clock.now()
+        now, wall = self._clock.monotonic(), self._certain.now()
         for session in await self._disk.run(self._store.all):
             self._open[session.secret] = OpenSession(
                 session, now - _age(session.at, wall), now - _age(session.seen, wall), loaded=True, saved=now
@@ -266,4 +270,4 @@ def _age(then: datetime, now: datetime) -> float:
 
 
 def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()  # a header may hold any byte

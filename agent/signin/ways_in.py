@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from agent.allowances import Allowances
 from agent.api.contract import PersonBody
 from agent.errors import Refused
 from agent.signin.button import WINDOW
@@ -32,6 +33,10 @@ RECOVERING: Final = 900.0
 """Seconds: who comes by a recovery is held to be there for as long, to make a new way in without the old."""
 _UNTOLD: Final = 1000
 """Of what is still to be written down; the brake lets through far fewer in a second."""
+REFUSALS: Final = 120
+"""Refusals of one kind that the operation log is told of at once, and again in each hour: whoever tries codes all day
+would else fill it, and the spool behind it."""
+REFUSALS_SPAN: Final = 3600.0
 _BROWSER: Final = re.compile(r"[0-9a-f]{32}")
 _BROWSER_BYTES: Final = 16
 
@@ -54,6 +59,8 @@ class Browser:
     """By which it says that it is known."""
     session: OpenSession | None = None
     """In which it is signed in already; that one ends."""
+    address: str = ""
+    """Where it is, as the network says."""
 
     @property
     def mark(self) -> str | None:
@@ -70,6 +77,7 @@ class WaysIn:
         self._lookup = lookup
         self._claiming = asyncio.Lock()
         self._untold: deque[Happened] = deque(maxlen=_UNTOLD)
+        self._refusals = Allowances(parts.clock, REFUSALS, REFUSALS_SPAN)
 
     async def claim(self, body: ClaimHomeBody, browser: Browser) -> SignedIn:
         """Make the gateway somebody's.
@@ -128,10 +136,17 @@ class WaysIn:
         """Let in who has just pressed the button on the box, and says who they are.
 
         Raises:
-            Refused: `button_not_pressed`; `wrong_credentials`: nobody, or more than one, is called that.
+            Refused: `button_not_pressed`; `others_ask`; `wrong_credentials`: nobody, or more than one, is called that.
         """
         button, login = self._parts.button, await login_of(body.who)
-        if not button.open:
+        pressed, contested = button.open, button.contested(browser.address)
+        if pressed and contested:
+            raise Refused(
+                "others_ask",
+                "somebody asked before it was pressed, or from elsewhere as well",
+                hint=f"let nobody ask for {WINDOW / 60:.0f} minutes, then press it again",
+            )
+        if not pressed:
             raise Refused(
                 "button_not_pressed",
                 "nobody pressed the button on the box just now",
@@ -169,7 +184,8 @@ class WaysIn:
     def refuse(self, person: str, what: What, way: Way, refusal: Refused) -> Refused:
         """`refusal`, which is written down soon."""
         now = self._parts.clock.now()
-        self._parts.record(entries.SignInRefused(at=now, way=way, code=refusal.code))
+        if self._refusals.take(f"{way} {refusal.code}"):
+            self._parts.record(entries.SignInRefused(at=now, way=way, code=refusal.code))
         if person:
             self._untold.append(Happened(at=now, what=what, person=person, by=person, code=refusal.code, way=way))
         return refusal
@@ -218,7 +234,7 @@ class WaysIn:
     def _spend_code(self, typed: str) -> tuple[str, CodePurpose] | None:
         """For whom the code was made, and why. It is used up, whatever comes of it."""
         credentials = self._parts.credentials
-        found = credentials.by_code(typed, self._parts.clock.now())
+        found = credentials.by_code(typed, self._parts.certain.now())
         if found is None or self._lookup.person(found[0].person) is None:
             return None
         credential, code = found

@@ -7,7 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.api.server import serve
+from aiohttp import web
+
+from agent.api.feed import Feed
+from agent.api.permission import caller_of
+from agent.api.server import Served, local_application, network_application, serve
+from agent.api.sight import Sight
 from agent.cli.outcome import carry_out
 from agent.config.model import Api, Camera, Config, Discovery, Gateway, System
 from agent.house import House
@@ -33,6 +38,16 @@ class ServedHouse:
         assert snapshot
         self.clock.move(seconds=1)
         return snapshot.id
+
+    def applications(self) -> tuple[web.Application, web.Application]:
+        """What is served over the network and on the socket, behind the house's own door."""
+        door = self.agent._doorway.door(self.agent._watched.ids, self.house.inventory)
+
+        def sight_of(request: web.Request) -> Sight:
+            return Sight(self.house, door.permission, caller_of(request))
+
+        served = Served(self.house, Feed(sight_of, self.clock), sight_of, door)
+        return network_application(served), local_application(served)
 
     async def run(self, *arguments: str) -> int:
         """The command line, as somebody types it; in a thread, since this loop serves it."""

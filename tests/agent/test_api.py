@@ -263,7 +263,7 @@ class TestBugs:
         self, client: aiohttp.ClientSession, api_house: House, caplog: pytest.LogCaptureFixture
     ) -> None:
         api_house.refusal = KeyError("the name of somebody")
-        problem = await refused(await client.get("/api/snapshots/secret-id/image"), 500, "bug")
+        problem = await refused(await client.get("/api/snapshots/s0/image"), 500, "bug")
         assert problem["cure"]
         [record] = caplog.records
         assert record.exc_info is None

@@ -2,17 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from agent.api import feed
+from agent.api.permission import Caller
 from agent.api.server import serve
+from agent.rights.grants import Actor
+from agent.rights.household import Membership, Person, household
 from privacy.clock import SystemClock
+from privacy.hold import Role
 from tests.agent.open_door import open_door
 
 House = Any
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -159,3 +167,47 @@ async def test_stopping_does_not_wait_for_a_listener_that_does_not_read(api_hous
                 api_house.set_device("lamp", name="x" * 1_000_000 + str(number))
                 await asyncio.sleep(0.05)
         writer.close()
+
+
+def somebody(person: str) -> Caller:
+    return Caller(Actor(person), session=person)
+
+
+async def test_nobody_takes_the_places_of_the_others(api_house: House) -> None:
+    who = somebody("p1")
+
+    async def identify(_request: web.Request) -> Caller:
+        return who
+
+    people = [Person(id=id_, memberships=(Membership(role=Role.GUEST, since=LONG_AGO),)) for id_ in ("p1", "p2")]
+    door = open_door(api_house, household=lambda: household(people), identify=identify)
+    async with (
+        serve(api_house, door=door, clock=SystemClock(), port=0, socket_path=None) as url,
+        aiohttp.ClientSession(url, headers={"Origin": url}) as session,
+        AsyncExitStack() as pages,
+    ):
+        for _ in range(feed.OF_ONE):
+            await pages.enter_async_context(session.ws_connect("/api/ws"))
+        with pytest.raises(aiohttp.WSServerHandshakeError) as error:
+            await session.ws_connect("/api/ws")
+        assert error.value.status == 503
+        who = somebody("p2")
+        other = await pages.enter_async_context(session.ws_connect("/api/ws"))
+        assert (await other.receive_json(timeout=10))["type"] == "state"
+
+
+async def test_a_program_whose_token_has_ended_hears_no_more(api_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "BEAT_SECONDS", 0.05)
+    people = [Person(id="p1", memberships=(Membership(role=Role.GUEST, since=LONG_AGO),))]
+    door = open_door(api_house, caller=somebody("p1"), household=lambda: household(people))
+    async with (
+        serve(api_house, door=door, clock=SystemClock(), port=0, socket_path=None) as url,
+        aiohttp.ClientSession(url, headers={"Origin": url}) as session,
+        session.ws_connect("/api/ws") as listener,
+    ):
+        await listener.receive_json(timeout=10)
+        people.clear()
+        async with asyncio.timeout(10):
+            async for _ in listener:
+                pass
+        assert listener.close_code == feed.SIGNED_OUT

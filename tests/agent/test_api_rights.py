@@ -1,8 +1,10 @@
 """Every request is asked of the rights before the house is: each route, each section, and each refusal."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, get_args
 
 import aiohttp
@@ -10,12 +12,13 @@ import msgspec
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from agent.api.asks import ASKS, OWN, PUBLIC, Question, of_erasure
+from agent.api.asks import ASKS, LOCAL_ONLY, OWN, PUBLIC, UNCLAIMED, Question, of_erasure
 from agent.api.contract import HoldBody, Section, State
 from agent.api.feed import Feed
 from agent.api.permission import Caller, Permission, caller_of
 from agent.api.problems import NotPermitted, NotSignedIn
-from agent.api.server import Served, local_application, network_application, serve
+from agent.api.routes import Routes
+from agent.api.server import serve
 from agent.api.sight import SECTIONS, Sight
 from agent.rights.actions import Action, Need
 from agent.rights.grants import Actor, Reach
@@ -27,6 +30,7 @@ from privacy.hold import Role
 from privacy.records import RecordClass, Scope
 from tests.agent.open_door import Silent, open_door
 from tests.agent.rights.home import DAY, NOW, grant, home
+from tests.agent.served_house import serving
 
 House = Any
 CLOCK = SystemClock()
@@ -96,15 +100,22 @@ async def code_of(response: aiohttp.ClientResponse, status: int) -> str:
     return str(problem["code"])
 
 
-def test_every_route_says_what_it_asks(api_house: House) -> None:
-    served_ = Served(api_house, Feed(Any, CLOCK), Any, open_door(api_house))  # type: ignore[arg-type] # not asked here
-    for app in (network_application(served_), local_application(served_)):
-        routes = {
-            f"{r.method} {r.resource.canonical}" for r in app.router.routes() if r.method != "HEAD" and r.resource
-        }
-        assert routes - PUBLIC == set(ASKS), "a route without an action, or an action without a route"
-    assert set(ASKS) == set(REQUESTS)
-    assert len(ASKS.keys() | PUBLIC | OWN) == len(ASKS) + len(PUBLIC) + len(OWN)
+async def test_every_route_says_what_it_asks(tmp_path: Path, clock: Any) -> None:
+    async with serving(tmp_path, clock) as whole:
+        network, local = (
+            {f"{r.method} {r.resource.canonical}" for r in app.router.routes() if r.method != "HEAD" and r.resource}
+            for app in whole.applications()
+        )
+    assert network == ASKS.keys() | PUBLIC | OWN, "a route without an action, or an action without a route"
+    assert local == ASKS.keys() | LOCAL_ONLY | {"GET /api/openapi.json"}
+    every = (*ASKS, *PUBLIC, *OWN, *LOCAL_ONLY)
+    assert len(every) == len(set(every))
+    assert UNCLAIMED <= PUBLIC
+
+
+def test_each_route_of_the_house_itself_is_tried_below(api_house: House) -> None:
+    table = Routes(api_house, Feed(Any, CLOCK), Any).table()  # type: ignore[arg-type] # not asked here
+    assert {f"{route.method} {re.sub(':[^/]*}', '}', route.path)}" for route in table} == set(REQUESTS)
 
 
 @pytest.mark.parametrize("route", sorted(set(REQUESTS) - {"GET /api/state", "GET /api/ws"}))
@@ -215,7 +226,7 @@ class TestAPicture:
         for membership, code in ((stay, "not_yet"), (newly, "before_access")):
             person = Person(id=LOCAL_OWNER.person, memberships=(membership,))
             household = Household(people={person.id: person}, cameras={camera: Camera(id=camera)})
-            async with served(api_house, household=lambda: household) as session:
+            async with served(api_house, household=lambda household=household: household) as session:
                 assert await code_of(await session.get("/api/snapshots/s0/image"), 403) == code
         assert api_house.asked == []
 

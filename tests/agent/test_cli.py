@@ -17,12 +17,18 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
+    ("support",): "list open end",
+    ("agreements",): "list add end",
+    ("disclosures",): "list record",
     (): "demo run status time doctor metrics activity audit config devices cameras people grants tokens consent claim button trust "
-    "inventory erase hold holds release receipt redact bench scan-image backend",
+    "support agreements disclosures inventory export rectify restrict erase hold holds release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot pictures tag claim",
     ("people",): "list add change remove link",
+    ("grants",): "list give end",
+    ("tokens",): "list make end",
+    ("consent",): "list texts",
     ("receipt",): "list show verify",
     ("activity",): "checkpoint show verify",
     ("audit",): "checkpoint prove show verify",

@@ -18,6 +18,7 @@ from agent.config.problems import Keys
 HOUSE: dict[str, Any] = {
     "version": 1,
     "gateway": {"id": "gw-1", "epoch": 1, "state_dir": "state", "systems": ["smart_home"]},
+    "controller": {"name": "Kari", "contact": "kari@example.org"},
     "keys": {"root": "nvram", "path": "/dev/nvram", "tcti": "t"},
     "vault": {"quota_mb": 0, "reserve_mb": 256},
     "api": {"port": 0, "socket": "s"},

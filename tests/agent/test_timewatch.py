@@ -10,7 +10,7 @@ import agent.timewatch
 from agent.api.contract import TimeBody
 from agent.changes import Changes
 from agent.errors import Refused
-from agent.timewatch import BelievedClock, OrderClock, TimeWatch
+from agent.timewatch import BelievedClock, CertainClock, OrderClock, TimeWatch
 from privacy import entries
 from privacy.errors import StoreBroken
 from privacy.store import Disk
@@ -242,6 +242,19 @@ def test_the_agent_goes_by_what_is_believed(bench: Bench) -> None:
     true = bench.clock.now()
     bench.clock.time -= YEAR
     assert (believed.now(), believed.monotonic()) == (true, bench.clock.ticks)
+
+
+@pytest.mark.parametrize("wall", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2093, 1, 1, tzinfo=UTC)])
+def test_what_ends_goes_by_what_has_passed_for_certain(bench: Bench, wall: datetime) -> None:
+    assert bench.time.witness(bench.clock.now(), Witness.PERSON)
+    known = bench.clock.now()
+    bench.later(hours=1)
+    bench.clock.time = wall
+    certain, believed = (kind(bench.time, bench.clock) for kind in (CertainClock, BelievedClock))
+    assert not bench.time.known
+    assert abs(certain.now() - known) < timedelta(hours=1), "what was noted last is up to half an hour behind"
+    assert believed.now() == wall, "which is why nothing goes by it that ends"
+    assert certain.monotonic() == bench.clock.ticks
 
 
 @pytest.mark.parametrize("wall", [datetime(1970, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)])

@@ -40,7 +40,7 @@ from tests.privacy.format_records import (
 
 SLOT_STRIDES = (128 << 10, 128)
 """From slot 0 to slot 1: in a file, and in NVRAM."""
-FOLDERS = {"device-register": "devices", "person-register": "people"}
+FOLDERS = {"device-register": "devices", "person-register": "people", "web-sessions": "sessions"}
 """Where the logs of a kind lie, if not under its own name."""
 
 

@@ -19,10 +19,12 @@ from camera.picture import Picture
 from privacy.consent_text import Kind, texts
 from privacy.consents import Consent
 from privacy.entries import About, CommandDone, ForeignLine, PictureStored
+from privacy.export_scope import Contents
+from privacy.exports import Head
 from privacy.files import OURS
 from privacy.orders import verify_order
 from privacy.receipts import OrderReference, Receipt, sign_receipt
-from privacy.records import Scope
+from privacy.records import RecordClass, Scope
 from privacy.redaction.line import redacted
 from privacy.signing import Trust
 from privacy.timekeeping import Witness
@@ -178,6 +180,40 @@ def test_devices(storage: Storage, read: Callable[[], State]) -> None:
         "family": "homekit",
         "at": NOON,
         "record": {"secret": "of the pairing"},
+    }
+
+
+def test_the_exports(storage: Storage, read: Callable[[], State]) -> None:
+    export = "0198c0de-0000-7000-8000-000000000001"
+    head = Head(id=export, person="kari", asked=NOON, scope=Scope(subjects=("kari",)), language="nb")
+    assert storage.exports.begin(head)
+    assert storage.exports.add(head, 0, b"the first part")
+    pictures = Contents(record_class=RecordClass.SNAPSHOT, cameras=("front",), subjects=("kari", "ola"), oldest=NOON)
+    storage.exports.settle(msgspec.structs.replace(head, ready=NOON, size=14, parts=1, contents=(pictures,)))
+    first, part = map(msgspec.msgpack.decode, read().log("exports"))
+    assert part == {"type": "part", "person": "kari", "asked": NOON, "number": 0, "data": b"the first part"}
+    assert first == {
+        "type": "head",
+        "id": export,
+        "person": "kari",
+        "asked": NOON,
+        "scope": {"subjects": ["kari"]},
+        "language": "nb",
+        "ready": NOON,
+        "failed": None,
+        "size": 14,
+        "sha256": "",
+        "parts": 1,
+        "contents": [
+            {
+                "record_class": "snapshot",
+                "cameras": ["front"],
+                "devices": [],
+                "subjects": ["kari", "ola"],
+                "oldest": NOON,
+                "newest": None,
+            }
+        ],
     }
 
 

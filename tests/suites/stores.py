@@ -10,21 +10,25 @@ from typing import Protocol, cast
 import msgspec
 
 from agent.people.register import Person, PersonRegister
+from agent.processing.disclosures import Disclosures
 from agent.register import Adoption, DeviceRegister
 from agent.rights.actions import Action
 from agent.rights.book import GrantBook, Issued
 from agent.rights.grants import Reach, Token
 from agent.signin.credentials import Credential, Credentials
 from agent.signin.session_store import Session, SessionStore
+from agent.support.cases import SupportCases
 from camera.picture import Picture
 from camera.vault.retention import Limits
 from camera.vault.tags import Tags
 from camera.vault.vault import Vault
 from privacy.activity import ActivityLog
 from privacy.activity_line import Deed
+from privacy.case_store import CaseStore
 from privacy.consent_text import Kind
 from privacy.consents import Consent, Consents
 from privacy.entries import About, Entry
+from privacy.exports import Exports, Head
 from privacy.hold import Actor, Hold, Reason, Role
 from privacy.holds import Holds
 from privacy.keyring import KeyRing
@@ -38,6 +42,7 @@ from privacy.sealed_file import Concerns
 from privacy.spool import Spool
 from privacy.store import Barrier, Store
 from privacy.timekeeping import TimeKeeper, Witness
+from privacy.uuid7 import uuid7
 from tests.suites.memory_slots import MemorySlots
 
 NOON = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -374,6 +379,37 @@ class ConsentStores:
         return f"{subject}.{self.store._files.append(subject, [(consent.concerns, record)])}"
 
 
+class CaseStores:
+    """`privacy.case_store`: what one person has to do with a case, so that each is one record."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground, make: Callable[[Ground], CaseStore]) -> None:
+        self._ground = ground
+        self.store = make(ground)
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        before = {item.id for item in self.store.find(ALL, FUTURE)}
+        case = f"c{len(before)}"
+        if at is None:
+            self.store._files.append(f"{subject}/{case}", [(Concerns(NOON), b"\xc1" + canary)])
+        else:
+            assert self.store.add(case, at, canary, subject)
+        (new,) = {item.id for item in self.store.find(ALL, FUTURE)} - before
+        return new
+
+
+def support_cases(ground: Ground) -> SupportCases:
+    limit = timedelta(days=1095)
+    return SupportCases(ground.folder, ground.ring, ground.time, limit, Barrier(), holds=ground.holds)
+
+
+def disclosures(ground: Ground) -> Disclosures:
+    limit = timedelta(days=1095)
+    return Disclosures(ground.folder, ground.ring, ground.time, limit, Barrier(), holds=ground.holds)
+
+
 class SessionStores:
     """`agent.signin.session_store`. Written past `put`, which would keep what it was told last alone."""
 
@@ -391,6 +427,26 @@ class SessionStores:
         return f"{subject}.{self.store._files.append(subject, [(session.concerns, record)])}"
 
 
+class ExportStores:
+    """`privacy.exports`. Written past `add`, so that each record is a file's of its own, as different exports' are."""
+
+    knows = frozenset({"subject"})
+
+    def __init__(self, ground: Ground) -> None:
+        self._ground = ground
+        self.store = Exports(
+            ground.folder, ground.ring, ground.time, timedelta(hours=24), barrier=Barrier(), holds=ground.holds
+        )
+
+    def plant(self, camera: str, device: str, subject: str, at: datetime | None, canary: bytes) -> str:
+        self._ground.come_to(at)
+        asked = at or NOON
+        id_ = uuid7(asked, secrets.token_bytes)
+        head = Head(id=id_, person=subject, asked=asked, scope=ALL, language="nb", sha256=canary.decode(), ready=asked)
+        record = msgspec.msgpack.encode(head) if at else b'{"of": "a later version"}'
+        return f"{head.name}.{self.store._files.append(head.name, [(head.concerns, record)])}"
+
+
 STORES: dict[str, Callable[[Ground], Planted]] = {
     "activity": ActivityLogs,
     "backup": lambda ground: RecordStores(ground, RecordClass.BACKUP, timedelta(days=30)),
@@ -398,13 +454,15 @@ STORES: dict[str, Callable[[Ground], Planted]] = {
     "credentials": CredentialStores,
     "consents": ConsentStores,
     "device_register": DeviceRegisters,
-    "export": lambda ground: RecordStores(ground, RecordClass.EXPORT, timedelta(hours=24)),
+    "disclosures": lambda ground: CaseStores(ground, disclosures),
+    "export": ExportStores,
     "grants": GrantBooks,
     "operation_log": OperationLogs,
     "person_register": PersonRegisters,
     "sensor_history": lambda ground: RecordStores(ground, RecordClass.SENSOR_HISTORY, timedelta(days=30)),
     "snapshots": Snapshots,
     "spool": Spools,
+    "support_cases": lambda ground: CaseStores(ground, support_cases),
     "web_sessions": SessionStores,
 }
 

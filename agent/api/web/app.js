@@ -5,18 +5,23 @@ import { Account } from "./account/account.js";
 import { Confirm } from "./confirm.js";
 import { Page } from "./context.js";
 import { Header } from "./header.js";
-import { House, NoContact, namesOf, useHouse, useNews } from "./house.js";
+import { House, NoContact, namesOf, placesOf, useHouse, useNews } from "./house.js";
 import { Looked } from "./looked.js";
 import { People } from "./people/people.js";
+import { Erased, useErasing } from "./privacy/erase_me.js";
+import { Privacy } from "./privacy/privacy.js";
 import { Refusal, signInByCode, whenRefused, who as askWho } from "./requests.js";
 import { useView, VIEWS } from "./route.js";
 import { Claim } from "./signin/claim.js";
 import { FirstWay } from "./signin/first_way.js";
 import { Presence } from "./signin/presence.js";
 import { SignIn } from "./signin/sign_in.js";
+import { SupportBanner, useSupport } from "./support.js";
 import { chosenLanguage, loadWords, preferredLanguage, rememberLanguage } from "./text.js";
 
 const RETRY = 2000;
+/** What is there for somebody who has left: what is about them. */
+const OF_WHO_LEFT = ["privacy", "looked", "me"];
 
 function App() {
   const [words, setWords] = useState(null);
@@ -27,6 +32,8 @@ function App() {
   const inside = who?.person && !who.left ? who.person : null;
   const house = useHouse(inside, { refused: door.ask, signedOut: door.signedOut });
   useNews(house, words, announce);
+  const support = useSupport(inside ? who : null, view);
+  const [erasing, setErasing] = useErasing(house?.state?.receipts);
 
   const wanted = useRef(null);
 
@@ -51,10 +58,10 @@ function App() {
     if (!who?.person) announce(""); // what was said last was of the house
   }, [who?.person]);
 
-  const screen = screenOf(who, view, door);
+  const screen = erasing && who && !who.person ? "erased" : screenOf(who, view, door);
   useArrival(screen, words);
   if (!words) return null;
-  const views = VIEWS.includes(screen) ? VIEWS.filter((each) => !who.left || ["looked", "me"].includes(each)) : [];
+  const views = VIEWS.includes(screen) ? VIEWS.filter((each) => !who.left || OF_WHO_LEFT.includes(each)) : [];
   const page = { words, connected: house?.connected ?? false, announce, who, setWho: door.enter };
   return html`<${Page.Provider} value=${page}>
     <a
@@ -70,13 +77,18 @@ function App() {
       ${house && !house.connected && html`<${NoContact} since=${house.lostAt} ever=${Boolean(house.state)} />`}
       ${door.away && html`<p class="notice bad">${words.say("door.no_contact")}</p>`}
     </div>
+    ${inside && html`<${SupportBanner} support=${support} />`}
     <main id="main" tabindex="-1" class=${`${screen}-view ${inside && !house?.connected ? "stale" : ""}`}>
       ${screen === "loading" && !door.away && html`<p class="empty">${words.say("loading")}</p>`}
-      ${screen === "claim" && html`<${Claim} code=${door.claimCode} choose=${choose} />`}
+      ${screen === "claim" && html`<${Claim} code=${door.claimCode} choose=${choose} instead=${who.claimed ? door.instead : null} />`}
       ${screen === "sign-in" && html`<${SignIn} again=${door.again} refusal=${door.refusal} />`}
       ${screen === "first-way" && html`<${FirstWay} later=${door.later} />`}
       ${screen === "house" && html`<${House} house=${house} />`}
-      ${screen === "people" && html`<${People} />`}
+      ${screen === "people" &&
+      html`<${People} places=${placesOf(house?.state)} names=${namesOf(house?.state)} helped=${support.look} />`}
+      ${screen === "privacy" &&
+      html`<${Privacy} holds=${house?.state?.holds ?? []} erasing=${erasing} setErasing=${setErasing} />`}
+      ${screen === "erased" && html`<${Erased} erasing=${erasing} done=${() => setErasing(null)} />`}
       ${screen === "looked" && html`<${Looked} names=${namesOf(house?.state)} />`}
       ${screen === "me" && html`<${Account} signedOut=${door.left} />`}
     </main>
@@ -164,6 +176,7 @@ function useDoor() {
     waved,
     other,
     claimCode: link?.kind === "claim" ? link.code : "",
+    instead: () => setLink(null),
     ask,
     enter,
     signedOut: () => out(true),
@@ -176,13 +189,17 @@ function useDoor() {
   };
 }
 
-function screenOf(who, view, { waved }) {
+function screenOf(who, view, { waved, claimCode }) {
   if (who === null) return "loading";
   if (!who.claimed) return "claim";
-  if (!who.person) return "sign-in";
-  if (!who.can_sign_in && !waved) return "first-way";
-  return who.left && !["looked", "me"].includes(view) ? "me" : view;
+  // A gateway without an owner, since the last was erased, is claimed like a new one; it says itself whether it is.
+  if (!who.person) return claimCode ? "claim" : "sign-in";
+  if ((!who.can_sign_in || hasLostAll(who)) && !waved) return "first-way";
+  return who.left && !OF_WHO_LEFT.includes(view) ? "me" : view;
 }
+
+/** Came by the button just now: what else they can sign in with is out of their hands. */
+const hasLostAll = ({ way, present_until: until }) => way === "button" && Date.parse(until) > Date.now();
 
 /** Each screen after the first takes the focus to its title, so that it is read out, and names itself in the title. */
 function useArrival(screen, words) {

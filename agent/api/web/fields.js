@@ -55,11 +55,12 @@ export function Tick({ label, hint, ...input }) {
 }
 
 /** One of `options`: `[[value, words], …]`. */
-export function Choose({ label, options, chosen, ...select }) {
+export function Choose({ label, options, chosen, autofocus = false, ...select }) {
+  const field = useFocusNow(autofocus);
   const id = useId();
   return html`<div class="field">
     <label for=${id}>${label}</label>
-    <select id=${id} ...${select}>
+    <select ref=${field} id=${id} ...${select}>
       ${options.map(([value, said]) => html`<option key=${value} value=${value} selected=${value === chosen}>${said}</option>`)}
     </select>
   </div>`;

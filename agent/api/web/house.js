@@ -65,6 +65,12 @@ export function NoContact({ since, ever }) {
   </p>`;
 }
 
+/** Cameras and devices for a field to choose from: `[[kind/id, name], …]`. */
+export function placesOf(state) {
+  const listed = (kind) => (state?.[kind] ?? []).map((each) => [`${kind}/${each.id}`, each.name]);
+  return [...listed("cameras"), ...listed("devices")];
+}
+
 /** What people call a camera or device, by its id; the id itself of one that is here no more. */
 export function namesOf(state) {
   const known = state ? [...state.cameras, ...state.devices] : [];

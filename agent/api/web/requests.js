@@ -51,6 +51,7 @@ export const command = (device, capability, value) => ask("POST", `/api/devices/
 export const removeDevice = (device) => ask("DELETE", `/api/devices/${id(device)}`);
 export const adopt = (found, code) => ask("POST", `/api/found/${id(found.id)}/adopt`, { family: found.family, code });
 export const erasePictures = (camera) => ask("POST", "/api/erase", { scope: { classes: ["snapshot"], cameras: [camera] } });
+export const erasePerson = (person) => ask("POST", "/api/erase", { scope: { subjects: [person] } });
 export const release = (hold) => ask("DELETE", `/api/holds/${id(hold)}`);
 export const confirmTime = (at) => ask("POST", "/api/time", { at });
 
@@ -63,6 +64,7 @@ export const who = () => ask("GET", "/api/who");
 export const claimHome = (body) => ask("POST", "/api/claim", body);
 export const signInByPassword = (body) => ask("POST", "/api/sign-in/password", body);
 export const signInByCode = (body) => ask("POST", "/api/sign-in/code", body);
+export const signInByButton = (body) => ask("POST", "/api/sign-in/button", body);
 export const passkeyQuestion = () => ask("POST", "/api/sign-in/passkey/options", {});
 export const signInByPasskey = (body) => ask("POST", "/api/sign-in/passkey", body);
 export const signOut = () => ask("DELETE", "/api/session");
@@ -80,6 +82,21 @@ export const beginSecondFactor = () => ask("POST", "/api/ways/second-factor", {}
 export const confirmSecondFactor = (code) => ask("POST", "/api/ways/second-factor/confirm", { code });
 export const removeSecondFactor = () => ask("DELETE", "/api/ways/second-factor");
 export const newRecoveryCodes = () => ask("POST", "/api/ways/recovery-codes", {});
+export const tokens = () => ask("GET", "/api/tokens");
+export const makeToken = (body) => ask("POST", "/api/tokens", body);
+export const endToken = (token) => ask("DELETE", `/api/tokens/${id(token)}`);
+
+// What is kept of oneself
+export const consents = () => ask("GET", "/api/consents");
+export const giveConsent = (body) => ask("POST", "/api/consents", body);
+export const withdrawConsent = (kind) => ask("DELETE", `/api/consents/${id(kind)}`);
+export const inventory = () => ask("GET", "/api/inventory");
+export const copies = () => ask("GET", "/api/exports");
+export const askForCopy = (body) => ask("POST", "/api/exports", body);
+export const dropCopy = (copy) => ask("DELETE", `/api/exports/${id(copy)}`);
+export const copyFile = (copy) => `/api/exports/${id(copy.id)}`;
+export const restrict = (body) => ask("POST", "/api/restrict", body);
+export const object = (body) => ask("POST", "/api/object", body);
 
 // People, and what concerns them
 export const people = () => ask("GET", "/api/people");
@@ -87,6 +104,12 @@ export const addPerson = (body) => ask("POST", "/api/people", body);
 export const changePerson = (person, body) => ask("PATCH", `/api/people/${id(person)}`, body);
 export const removePerson = (person) => ask("DELETE", `/api/people/${id(person)}`);
 export const makeLink = (person) => ask("POST", `/api/people/${id(person)}/link`, {});
+export const grants = () => ask("GET", "/api/grants");
+export const giveGrant = (body) => ask("POST", "/api/grants", body);
+export const endGrant = (grant) => ask("DELETE", `/api/grants/${id(grant)}`);
+export const supportCases = () => ask("GET", "/api/support");
+export const openSupport = (body) => ask("POST", "/api/support", body);
+export const endSupport = (session) => ask("DELETE", `/api/support/${id(session)}`);
 export const agreements = () => ask("GET", "/api/agreements");
 export const agree = (agreement) => ask("POST", `/api/agreements/${id(agreement)}`, {});
 export const disagree = (agreement) => ask("DELETE", `/api/agreements/${id(agreement)}`);

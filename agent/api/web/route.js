@@ -1,7 +1,7 @@
 // Which view is shown: the address says it, so that back, forward and reload work.
 import { useEffect, useState } from "./html.js";
 
-export const VIEWS = ["house", "people", "looked", "me"];
+export const VIEWS = ["house", "people", "privacy", "looked", "me"];
 
 export const addressOf = (view) => (view === "house" ? "#/" : `#/${view}`);
 

@@ -5,7 +5,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -63,9 +63,13 @@ def leaf_of(lan: Lan) -> bytes:
     return lan.authority.leaf.certificate.public_bytes(Encoding.DER)
 
 
-async def turns() -> None:
+async def turns(true: Callable[[], object] | None = None) -> None:
+    """A while in which something may happen; or until it has, however slow the machine is."""
     for _ in range(50):
         await asyncio.sleep(0.001)
+    async with asyncio.timeout(20):
+        while true and not true():
+            await asyncio.sleep(0.01)
 
 
 async def test_who_trusts_the_authority_sees_the_leaf_and_the_next_one_without_a_restart(lan: Lan, time: Known) -> None:
@@ -78,7 +82,9 @@ async def test_who_trusts_the_authority_sees_the_leaf_and_the_next_one_without_a
         with pytest.raises(ssl.SSLCertVerificationError):
             await shown(lan, ssl.create_default_context(), lan.host)
         time.at += timedelta(days=300)
+        old_leaf = lan.authority.leaf
         renewing = asyncio.create_task(lan.renew())
+        await turns(lambda: lan.authority.leaf is not old_leaf)
         await turns()
         assert not renewing.done()
         second = await shown(lan, context, lan.host)
@@ -103,8 +109,7 @@ async def test_a_leaf_that_is_young_stays_and_is_looked_at_again(
     await turns()
     assert lan.authority.leaf is first
     time.at += timedelta(days=300)
-    await turns()
-    assert lan.authority.leaf is not first
+    await turns(lambda: lan.authority.leaf is not first)
     renewing.cancel()
     await asyncio.wait([renewing])
 
@@ -209,9 +214,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 
 
 @asynccontextmanager
-async def advertising(lan: Lan) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(lan.advertise())
-    await turns()
+async def advertising(lan: Lan, network: Network) -> AsyncIterator[asyncio.Task[None]]:
+    task, said = asyncio.create_task(lan.advertise()), len(network.said)
+    await turns(lambda: not network.addresses or len(network.said) > said)
     yield task
     task.cancel()
     await asyncio.wait([task])
@@ -219,22 +224,22 @@ async def advertising(lan: Lan) -> AsyncIterator[asyncio.Task[None]]:
 
 async def test_it_follows_the_addresses_of_the_machine(lan: Lan, network: Network) -> None:
     network.addresses = ()
-    async with advertising(lan):
+    async with advertising(lan, network):
         await turns()
         assert network.said == []
         network.addresses = ("192.0.2.1",)
-        await turns()
+        await turns(lambda: network.said)
         network.addresses = ("192.0.2.7", "2001:db8::7")
-        await turns()
+        await turns(lambda: len(network.said) > 1)
         assert network.said == [(lan.host, ("192.0.2.1",)), (lan.host, ("192.0.2.7", "2001:db8::7"))]
         assert network.gone == 1
 
 
 async def test_a_reset_is_said_at_once(lan: Lan, network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lan_module, "LOOK_SECONDS", 3600.0)
-    async with advertising(lan):
+    async with advertising(lan, network):
         await lan.reset()
-        await turns()
+        await turns(lambda: len(network.said) > 1)
         assert [host for host, _ in network.said][1:] == [lan.host]
 
 
@@ -244,14 +249,14 @@ async def test_a_name_that_nobody_knows_is_given_up_and_one_that_phones_trust_is
     first = lan.host
     assert network.taken is not None
     network.taken.add(first)
-    async with advertising(lan):
+    async with advertising(lan, network):
         assert lan.host != first
         assert [host for host, _ in network.said] == [lan.host]
         assert not caplog.records
     second = lan.host
     lan.authority.hand_out()
     network.taken.add(second)
-    async with advertising(lan):
+    async with advertising(lan, network):
         assert lan.host == second
         assert network.said[-1][0] == second
         assert "is theirs" in caplog.text
@@ -260,7 +265,7 @@ async def test_a_name_that_nobody_knows_is_given_up_and_one_that_phones_trust_is
 async def test_who_claims_every_name_has_us_make_few(lan: Lan, network: Network) -> None:
     network.taken = None
     seen = {lan.host}
-    async with advertising(lan):
+    async with advertising(lan, network):
         seen.add(lan.host)
         assert [host for host, _ in network.said] == [lan.host]
     assert lan._renames == MOST_RENAMES

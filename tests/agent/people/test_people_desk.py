@@ -245,3 +245,15 @@ async def test_since_when_somebody_is_what_they_are(bench: Bench) -> None:
     assert [one.lives_here for one in bench.register.all() if one.id == kari.id] == [False]
     assert await since(phone="22225555") == first
     assert await since(role=Role.RESIDENT, lives_here=True) == bench.clock.now()
+
+
+@pytest.mark.parametrize("taken", [{"email": "OLA@example.org"}, {"phone": "+47 22 22 55 55"}])
+async def test_nobody_takes_the_address_that_another_signs_in_with(bench: Bench, taken: dict[str, str]) -> None:
+    first = await bench.desk.add(OWNER, "test")
+    ola = await bench.desk.add(GUEST, "test")
+    with pytest.raises(Refused) as refused:
+        await bench.desk.change(first.id, PersonChange(**taken), first.id)
+    assert refused.value.code == "address_taken"
+    await bench.desk.change(ola.id, PersonChange(name="Ola N", **taken), ola.id)  # one's own, typed anew
+    await bench.desk.change(ola.id, PersonChange(email="", phone=""), ola.id)
+    await bench.desk.change(first.id, PersonChange(**taken), first.id)

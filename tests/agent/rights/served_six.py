@@ -34,8 +34,9 @@ class Asking:
 
     async def agreed(self, request: web.Request, caller: Caller, question: Any) -> bool:
         person = caller.actor.person
-        digest = digest_of(person, request.method, request.path_qs, await request.read())
-        return self._six.agreements.agreed(person, digest, question.action, question.target)
+        said, route = await request.read(), f"{request.method} {request.path_qs}"
+        digest = digest_of(person, request.method, request.path_qs, said)
+        return self._six.agreements.agreed(person, digest, question.action, question.target, request=route, said=said)
 
 
 class People:

@@ -60,6 +60,7 @@ recover_person     s s . . . . . . s .
 manage_grants      + + . + . . . . + .
 transfer_home      ps . . ps . . . . . .
 export_own         . . . . . . . . . .
+export_others      + . . . . . . . . .
 erase_own          . . . . . . . . . .
 rectify_own        . . . . . . . . . .
 restrict_own       . . . . . . . . . .
@@ -101,6 +102,7 @@ read_people        + + + + + + + + + +
 manage_people      + . . s . . . . . .
 remove_person      + + + + + + + + + .
 export_own         + + + + + + + + + +
+export_others      . . . . . . . . . .
 erase_own          + + + + + + + + + +
 rectify_own        + + + + + + + + + +
 restrict_own       + + + + + + + + + +
@@ -166,7 +168,7 @@ def _shared(action: Action, _person: str) -> Target:
         return Target(cameras=("door",))
     if action in {Action.CONTROL_DEVICES, Action.READ_DEVICES, Action.READ_HISTORY, Action.MANAGE_DEVICES}:
         return Target(devices=("lamp",))
-    if action in {Action.ERASE_OTHERS, Action.RELEASE_HOLD}:
+    if action in {Action.ERASE_OTHERS, Action.EXPORT_OTHERS, Action.RELEASE_HOLD}:
         return Target(subjects=("a-visitor",))
     return HOME
 
@@ -235,6 +237,7 @@ manage_people +
 remove_person +
 manage_grants +
 transfer_home p
+export_others +
 erase_home +
 erase_others +
 erase_everything p

@@ -30,7 +30,7 @@ INSTALLING = (SWITCH, SEE, Action.MANAGE_DEVICES, Action.READ_DIAGNOSTICS)
 async def _kept_for_a_moment(six: Six) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
-            await six.grants.keep_limit(six.time.age)
+            await six.grants.keep_limit(six.time.age, six.time.now)
 
 
 class TestTheInstallerUntilFriday:
@@ -52,7 +52,7 @@ class TestTheInstallerUntilFriday:
         await _kept_for_a_moment(six)
         assert len(six.book.all()) == 1
         six.clock.at = FRIDAY
-        keeping = asyncio.ensure_future(six.grants.keep_limit(six.time.age))
+        keeping = asyncio.ensure_future(six.grants.keep_limit(six.time.age, six.time.now))
         while "are forgotten" not in caplog.text:
             await asyncio.sleep(0.001)
         keeping.cancel()

@@ -8,8 +8,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, make_mocked_request
 
 from agent.api.asks import ASKS, ENDS, OWN, Question
-from agent.api.rights_routes import RightsRoutes
+from agent.api.rights_routes import RightsRoutes, _view
 from agent.rights.actions import Action
+from agent.rights.agreements import MOST_SAID
+from agent.rights.target import Target
+from privacy.errors import PrivacyError
 from privacy.hold import Role
 from tests.agent.rights.served_six import served
 from tests.agent.rights.six import DAY, Six
@@ -127,6 +130,31 @@ async def test_one_owner_puts_another_out_when_that_one_agrees(six: Six, client:
     assert (status, agreed["agreed"]) == (200, True)
     assert await ask(client, "olga", "DELETE", lars) == (204, None)
     assert six.household.current().people[six.ids["lars"]].memberships[0].until
+
+
+async def test_whoever_agrees_is_shown_what_they_agree_to(six: Six, client: Client) -> None:
+    """By action and person alone, a new name and a new role look the same."""
+    lars = f"/api/people/{await six.add('lars', Role.OWNER)}"
+    for body in ({"name": "Lars"}, {"role": "guest"}):
+        assert await ask(client, "olga", "PATCH", lars, body) == (403, "needs_second_person")
+    assert await ask(client, "olga", "DELETE", lars) == (403, "needs_second_person")
+    _, waiting = await ask(client, "lars", "GET", "/api/agreements")
+    shown = [(one["request"], one["said"]) for one in waiting]
+    assert shown == [
+        (f"PATCH {lars}", {"name": "Lars"}),
+        (f"PATCH {lars}", {"role": "guest"}),
+        (f"DELETE {lars}", None),
+    ]
+
+
+async def test_nobody_agrees_to_more_than_they_can_read(six: Six) -> None:
+    lars = await six.add("lars", Role.OWNER)
+    digest, target = bytes(32), Target(subjects=(lars,))
+    with pytest.raises(PrivacyError, match="too long"):
+        six.agreements.agreed(six.ids["olga"], digest, Action.MANAGE_PEOPLE, target, said=bytes(MOST_SAID + 1))
+    assert not six.agreements.of(lars)
+    six.agreements.agreed(six.ids["olga"], digest, Action.MANAGE_PEOPLE, target, said=b"[no JSON")
+    assert [_view(one).said for one in six.agreements.of(lars)] == [None]
 
 
 async def test_who_asked_takes_it_back(six: Six, client: Client) -> None:

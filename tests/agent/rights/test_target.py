@@ -23,6 +23,7 @@ def test_a_scope_is_about_what_it_names() -> None:
 OF = {
     Action.EXPORT_OWN: HOME.about(LOCAL_OWNER.person),
     Action.ERASE_OTHERS: HOME.about("a-visitor"),
+    Action.EXPORT_OTHERS: HOME.about("a-visitor"),
     Action.RELEASE_HOLD: HOME.about("page"),
     Action.VIEW_PICTURES: Target(cameras=("door",)),
     Action.VIEW_PRESENCE: HOME.about(LOCAL_OWNER.person),

@@ -109,6 +109,7 @@ class FrontDoor:
                 passkeys=Passkeys(Ceremonies(clock, os.urandom)),
                 disk=self.disk,
                 clock=clock,
+                certain=clock,
                 random_bytes=os.urandom,
                 record=self.recorded.append,
                 note=self._note,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +159,11 @@ async def test_the_code_is_nowhere_on_the_disk(door: FrontDoor, tmp_path: Path) 
 async def test_what_is_no_claim(door: FrontDoor, browser: Browsers, sent: Any) -> None:
     page = browser()
     assert (await page.ask("POST", "/api/claim", sent), page.status) == ("invalid", 422)
+
+
+async def test_a_code_of_a_box_that_does_not_know_the_time_yet(door: FrontDoor, browser: Browsers) -> None:
+    """It boots in 1970, `portvakt claim` is run, and then comes the network's time."""
+    now, door.clock.time = door.clock.now(), datetime(1970, 1, 1, tzinfo=UTC)
+    code = await code_of(door)
+    door.clock.time = now
+    assert (await browser().ask("POST", "/api/claim", body(code)))["person"]

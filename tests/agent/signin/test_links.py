@@ -169,7 +169,7 @@ async def test_the_command_line_makes_the_first_link(door: FrontDoor, browser: B
     assert code == 0
     url, until, *picture = said.splitlines()
     assert url.startswith("https://portvakt.local/#claim=")
-    assert "once, until 2027-" in until
+    assert "once, until 2036-" in until
     assert len(picture) > 10
     code, said = await command("claim", "--json")
     made = json.loads(said)

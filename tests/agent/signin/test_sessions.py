@@ -1,8 +1,9 @@
 """How long somebody is signed in, and what ends it; over HTTP."""
 
 import asyncio
+import os
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from agent.api.contract import PersonChange
 from agent.signin import sessions as module
 from agent.signin.session_store import Session
-from agent.signin.sessions import MOST
+from agent.signin.sessions import MOST, Sessions
 from privacy.errors import StoreBroken
 from privacy.hold import Role
 from privacy.records import Scope
@@ -251,6 +252,30 @@ async def test_somebody_has_so_many_sessions_and_no_more(door: FrontDoor, browse
 
 
 # -- a restart
+
+
+class Certain:
+    """In the place of the clock that says what has passed for certain."""
+
+    def __init__(self, clock: Any) -> None:
+        self.at, self.monotonic = clock.now(), clock.monotonic
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.mark.parametrize(("passed", "lasts"), [({"hours": 11}, True), ({"hours": 13}, False)])
+@pytest.mark.parametrize("years", [-50, 60])
+async def test_after_a_start_no_clock_in_doubt_ends_a_session_or_keeps_one(
+    door: FrontDoor, browser: Browsers, passed: dict[str, float], years: int, *, lasts: bool
+) -> None:
+    await signed_in(door, browser())
+    certain = Certain(door.clock)
+    certain.at += timedelta(**passed)
+    door.clock.time += timedelta(days=365 * years)
+    sessions = Sessions(door.store, door.disk, door.clock, os.urandom, certain)
+    await sessions.load()
+    assert bool(sessions.all()) is lasts
 
 
 async def test_a_restart_ends_no_session_but_a_visitors(door: FrontDoor) -> None:

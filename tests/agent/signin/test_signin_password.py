@@ -10,6 +10,8 @@ import pytest
 
 from agent.signin import second_factor
 from agent.signin.passwords import Cost, Passwords
+from agent.signin.ways_in import REFUSALS
+from privacy.entries import SignInRefused
 from privacy.hold import Role
 from tests.agent.signin.front_door import PASSWORD, Browser, FrontDoor, browsing
 
@@ -358,3 +360,13 @@ async def test_what_is_not_a_sign_in_is_refused(door: FrontDoor, browser: Browse
 async def test_odd_logins_are_nobody(door: FrontDoor, browser: Browsers, text: str) -> None:
     await resident(door)
     assert await browser().sign_in(text) == "wrong_credentials"
+
+
+async def test_who_tries_all_day_does_not_fill_the_operation_log(door: FrontDoor, browser: Browsers) -> None:
+    await door.add()
+    page = browser()
+    for _ in range(REFUSALS + 20):
+        assert await page.ask("POST", "/api/sign-in/code", {"code": "8F3K"}) == "wrong_code"
+    assert sum(isinstance(entry, SignInRefused) for entry in door.recorded) == REFUSALS
+    await page.sign_in("nobody", "x")
+    assert sum(isinstance(entry, SignInRefused) for entry in door.recorded) == REFUSALS + 1, "of another kind"

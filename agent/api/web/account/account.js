@@ -8,6 +8,7 @@ import { Password } from "./password.js";
 import { RecoveryCodes } from "./recovery.js";
 import { SecondFactor } from "./second_factor.js";
 import { Sessions } from "./sessions.js";
+import { Tokens } from "./tokens.js";
 
 /** `signedOut()` is called once one is. */
 export function Account({ signedOut }) {
@@ -59,5 +60,6 @@ export function Account({ signedOut }) {
         <${RecoveryCodes} ways=${ways} changed=${changed} />
       </div>`}
     </section>
-    <${Sessions} changes=${changes} signOut=${leave} />`;
+    <${Sessions} changes=${changes} signOut=${leave} />
+    ${!who.left && html`<${Tokens} />`}`;
 }

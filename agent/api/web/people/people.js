@@ -1,25 +1,29 @@
-// Who belongs to the home: added, corrected, invited, removed; and what waits for a second person.
+// Who belongs to the home: added, corrected, invited, removed; what they lent each other; what waits for a second person.
 import { html, useEffect, useState } from "../html.js";
 import { useAsking } from "../asking.js";
 import { Trouble, usePage } from "../context.js";
 import { focusOn, useFocusBack } from "../focus.js";
-import { addPerson, agreements as askAgreements, people as askPeople } from "../requests.js";
+import { addPerson, agreements as askAgreements, grants as askGrants, people as askPeople } from "../requests.js";
 import { Agreements } from "./agreements.js";
+import { Grants } from "./grants.js";
 import { Person } from "./person.js";
 import { PersonForm } from "./person_form.js";
 
-export function People() {
+/** `places` and `names(id)`: of the cameras and devices that are seen. `helped()` once somebody from support is let in. */
+export function People({ places, names, helped }) {
   const { words, who, announce } = usePage();
   const [people, setPeople] = useState(null);
   const [agreements, setAgreements] = useState([]);
+  const [grants, setGrants] = useState([]);
   const [adding, setAdding] = useState(false);
   const { error, ask } = useAsking();
   const adder = useFocusBack(adding, ":scope > button");
 
   const look = async () => {
-    const [found, waiting] = await Promise.all([askPeople(), askAgreements()]);
+    const [found, waiting, lent] = await Promise.all([askPeople(), askAgreements(), askGrants()]);
     setPeople(found);
     setAgreements(waiting);
+    setGrants(lent);
   };
   useEffect(() => {
     const anew = () => document.hidden || ask(look);
@@ -55,7 +59,11 @@ export function People() {
       <${Trouble} error=${error} />
       ${people === null && !error && html`<p class="empty">${words.say("loading")}</p>`}
       <ul class="cards wide">
-        ${(people ?? []).map((each) => html`<li key=${each.id}><${Person} person=${each} changed=${look} refused=${refused} /></li>`)}
+        ${(people ?? []).map(
+          (each) => html`<li key=${each.id}>
+            <${Person} person=${each} places=${places} changed=${look} refused=${refused} helped=${helped} />
+          </li>`,
+        )}
       </ul>
       ${people !== null &&
       (adding
@@ -64,5 +72,6 @@ export function People() {
             <${PersonForm} send=${add} away=${() => setAdding(false)} />
           </article>`
         : html`<button type="button" class="primary" onClick=${() => setAdding(true)}>${words.say("people.add")}</button>`)}
-    </section>`;
+    </section>
+    <${Grants} grants=${grants} names=${names} nameOf=${nameOf} changed=${look} refused=${refused} />`;
 }

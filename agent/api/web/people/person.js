@@ -8,16 +8,22 @@ import { focusOn, useFocusBack } from "../focus.js";
 import { changePerson, makeLink, removePerson } from "../requests.js";
 import { LANGUAGES } from "../text.js";
 import { Invitation } from "./invitation.js";
+import { LendForm } from "./lend_form.js";
 import { PersonForm } from "./person_form.js";
+import { SupportForm } from "./support_form.js";
 
-/** `changed()` after something was; `refused()` where it waits for a second person. */
-export function Person({ person, changed, refused }) {
+/**
+ * `changed()` after something was; `refused()` where it waits for a second person. `places`: those of the home besides
+ * the whole of it; `helped()` once somebody from support is let in.
+ */
+export function Person({ person, places, changed, refused, helped }) {
   const { words, who, announce } = usePage();
   const [editing, setEditing] = useState(false);
   const [removing, setRemoving] = useState(false);
   const [link, setLink] = useState(null);
+  const [lending, setLending] = useState(null); // "grant", or "support"
   const { busy, error, ask } = useAsking();
-  const card = useFocusBack(editing || link !== null, ".deeds button");
+  const card = useFocusBack(editing || link !== null || lending !== null, ".deeds button");
   const me = person.id === who.person;
   const left = Boolean(person.until);
   const ending = left ? "people.forget" : "people.remove";
@@ -57,6 +63,13 @@ export function Person({ person, changed, refused }) {
     });
   }
 
+  async function lent(said) {
+    setLending(null);
+    announce(words.say(said, { name: person.name }));
+    await changed();
+    if (said === "support.opened") await helped();
+  }
+
   const invite = () => ask(async () => setLink(await noted(() => makeLink(person.id))));
 
   return html`<article class="card person" ref=${card} aria-label=${person.name}>
@@ -70,9 +83,18 @@ export function Person({ person, changed, refused }) {
           <div class="deeds">
             <${Deed} words="people.change" name=${person.name} on=${() => setEditing(true)} />
             ${!me && !left && html`<${Deed} words="people.invite" name=${person.name} busy=${busy} on=${invite} />`}
+            ${!me && !left && html`<${Deed} words="lend" name=${person.name} on=${() => setLending("grant")} />`}
+            ${person.role === "support" &&
+            !me &&
+            !left &&
+            html`<${Deed} words="support.open" name=${person.name} on=${() => setLending("support")} />`}
             ${left && html`<${Deed} words="people.back" name=${person.name} busy=${busy} on=${comeBack} />`}
             <${Deed} words=${ending} name=${person.name} danger on=${() => setRemoving(true)} />
           </div>`}
+    ${lending === "grant" &&
+    html`<${LendForm} person=${person} places=${places} done=${() => lent("lend.done")} away=${() => setLending(null)} />`}
+    ${lending === "support" &&
+    html`<${SupportForm} person=${person} done=${() => lent("support.opened")} away=${() => setLending(null)} />`}
     ${link && html`<${Invitation} link=${link} name=${person.name} away=${() => setLink(null)} />`}
     <${Confirm} open=${removing} title=${words.say(`${ending}.ask`, { name: person.name })} yes=${words.say(ending)} onAnswer=${remove}>
       <p>${words.say(me && !left ? "people.remove.me" : `${ending}.then`)}</p>
@@ -90,7 +112,7 @@ function Deed({ words: key, name, busy, danger, on }) {
 }
 
 /** Only what is other than it was: the rest may not be this person's to change. */
-function changesOf(person, body) {
+export function changesOf(person, body) {
   const before = { ...person, email: person.email ?? "", phone: person.phone ?? "" };
   return Object.fromEntries(Object.entries(body).filter(([field, value]) => value !== before[field]));
 }

@@ -10,15 +10,18 @@ export const ROLES = ["owner", "resident", "guest", "installer", "support", "res
 const DWELLS = ["owner", "resident", "wearer"];
 const FIELDS = { bad_name: "name", bad_email: "email", bad_phone: "phone" };
 
-/** `send(body)` asks the gateway; `away()` closes the form. */
-export function PersonForm({ person, send, away }) {
+/**
+ * `send(body)` asks the gateway; `away()` closes the form. `own`: somebody corrects what is known of themselves, where
+ * what they are to the home is not theirs to say.
+ */
+export function PersonForm({ person, own = false, send, away }) {
   const { words } = usePage();
   const { busy, error, ask } = useAsking();
   const [role, setRole] = useState(person?.role ?? "resident");
   const about = (field) => (FIELDS[error?.code] === field ? error : null);
 
   async function submit(event) {
-    const body = { lives_here: false, minor: false, ...filledIn(event) };
+    const body = own ? filledIn(event) : { lives_here: false, minor: false, ...filledIn(event) };
     await ask(() => send(body));
   }
 
@@ -33,16 +36,19 @@ export function PersonForm({ person, send, away }) {
       autofocus
       error=${about("name")}
     />
-    <${Choose}
+    ${!own &&
+    html`<${Choose}
       name="role"
       label=${words.say("person.role")}
       options=${ROLES.map((each) => [each, words.say(`role.${each}`)])}
       chosen=${role}
       onChange=${(event) => setRole(event.target.value)}
-    />
-    ${DWELLS.includes(role) &&
+    />`}
+    ${!own &&
+    DWELLS.includes(role) &&
     html`<${Tick} name="lives_here" label=${words.say("person.lives_here")} defaultChecked=${person?.lives_here ?? true} />`}
-    ${role !== "owner" &&
+    ${!own &&
+    role !== "owner" &&
     html`<${Tick} name="minor" label=${words.say("person.minor")} defaultChecked=${person?.minor ?? false} />`}
     <${Field}
       name="email"

@@ -10,8 +10,11 @@ import { Wait } from "./wait.js";
 const CODES = ["wrong_code"];
 const NAMES = ["bad_name"];
 
-/** `code`: out of the link that was scanned, or empty. */
-export function Claim({ code, choose }) {
+/**
+ * `code`: out of the link that was scanned, or empty. `instead`, where somebody has claimed the gateway before: leads to
+ * the way in. Such a gateway can be claimed anew where it has no owner any more.
+ */
+export function Claim({ code, choose, instead }) {
   const { words, setWho, announce } = usePage();
   const { busy, error, ask } = useAsking();
   const wait = useWait(error);
@@ -30,7 +33,7 @@ export function Claim({ code, choose }) {
 
   return html`<section class="card door" aria-labelledby="claim-title">
     <h2 id="claim-title" tabindex="-1">${words.say("claim.title")}</h2>
-    <p>${words.say("claim.what")}</p>
+    <p>${words.say(instead ? "claim.anew" : "claim.what")}</p>
     <form onSubmit=${submit}>
       <${Field}
         name="code"
@@ -52,5 +55,6 @@ export function Claim({ code, choose }) {
       <${Wait} seconds=${wait} />
     </form>
     <${Trouble} error=${[...CODES, ...NAMES].includes(error?.code) ? null : error} />
+    ${instead && html`<button type="button" class="quiet" onClick=${instead}>${words.say("claim.instead")}</button>`}
   </section>`;
 }

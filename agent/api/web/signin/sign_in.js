@@ -1,9 +1,10 @@
-// The way in: a passkey, a password with its second factor, or a code.
+// The way in: a passkey, a password with its second factor, a code, or the button on the box.
 import { html, useEffect, useRef, useState } from "../html.js";
 import { useAsking, useWait } from "../asking.js";
 import { Trouble, usePage } from "../context.js";
 import { Field, filledIn, PasswordField, Press, Send, Tick } from "../fields.js";
 import { passkeyQuestion, Refusal, signInByCode, signInByPasskey, signInByPassword } from "../requests.js";
+import { ABOUT_WHO, ByButton } from "./by_button.js";
 import { canUsePasskeys, offersWhileTyping, usePasskey } from "./passkey.js";
 import { Wait } from "./wait.js";
 
@@ -40,13 +41,15 @@ export function SignIn({ again, refusal }) {
   });
   const byPassword = doing("password", ["second_factor", "wrong_code"]);
   const byCode = doing("code", ["wrong_code"]);
+  const byButton = doing("button", ABOUT_WHO);
+  const beside = byPassword.error || byCode.error || byButton.error; // said at its field
   return html`<section class="card door" aria-labelledby="sign-in-title">
     <h2 id="sign-in-title" tabindex="-1">${words.say("signin.title")}</h2>
     ${again && html`<p>${words.say("signin.again")}</p>`}
     <${Trouble} error=${refusal} />
     <${ByPasskey} ...${doing("passkey", [])} offered=${offered} />
     <${ByPassword} ...${byPassword} />
-    <${Trouble} error=${byPassword.error || byCode.error || isOver(error, wait) ? null : error} />
+    <${Trouble} error=${beside || isOver(error, wait) ? null : error} />
     <${Wait} seconds=${wait} />
     <${Tick}
       label=${words.say("signin.stay")}
@@ -55,6 +58,7 @@ export function SignIn({ again, refusal }) {
       onChange=${(event) => setStay(event.target.checked)}
     />
     <${ByCode} ...${byCode} />
+    <${ByButton} ...${byButton} />
   </section>`;
 }
 
