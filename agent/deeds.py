@@ -28,6 +28,8 @@ from privacy.clock import Clock
 from privacy.errors import PrivacyError
 from privacy.hold import Role
 
+AGREE: Final = "agree"
+"""Beside the words of the rights and of signing in."""
 REFUSALS: Final = 20
 """Refusals of one action to one person, or to one program of theirs, that are noted at once; 20 more in each hour.
 
@@ -89,9 +91,12 @@ class Deeds:
         digest = digest_of(person, request.method, request.path_qs, said)
         route = f"{request.method} {request.path_qs}"
         try:
-            return self._agreements.agreed(person, digest, question.action, question.target, request=route, said=said)
+            second = self._agreements.agreed(person, digest, question.action, question.target, request=route, said=said)
         except PrivacyError as error:
             raise Refused("too_many_agreements", error.args[0], hint=error.hint) from error
+        if second:
+            await self._activity.note_if_possible(self._agreement(second, person, question))
+        return second is not None
 
     async def happened(self, happened: Happened) -> None:
         """Note what somebody did to sign in, or had done to how they do."""
@@ -106,6 +111,16 @@ class Deeds:
                 concerns=frozenset({happened.person}) - {happened.by},
                 way=happened.way,
             )
+        )
+
+    def _agreement(self, second: str, person: str, question: Question) -> Deed:
+        """That somebody said yes to what `person` does now: it is theirs as well."""
+        return Deed(
+            at=self._clock.now(),
+            actor=second,
+            role=self._role(second),
+            action=AGREE,
+            concerns=(self._concerned(question, second) | {person}) & self._household().people.keys(),
         )
 
     def _deed(self, asked: Asked) -> Deed:

@@ -18,6 +18,6 @@ def _withhold(record: logging.LogRecord) -> bool:
     return True
 
 
-DISCREET: Final = logging.getLogger(__name__)
+WITHHOLDING: Final = logging.getLogger(__name__)
 """For the server in the place of aiohttp's own."""
-DISCREET.addFilter(_withhold)
+WITHHOLDING.addFilter(_withhold)

@@ -60,7 +60,8 @@ that is asked. Who wants to see what is shown for a purpose alone says for which
 
 What cannot be done is answered with problem details (RFC 9457); `code` is stable, and `cure` says what a person can do.
 A 422 whose code is `invalid` is of another form than is said here; any other code is of what has the right form and
-cannot be. An unknown parameter of a query is ignored, an unknown member of a body is refused.
+cannot be. An unknown parameter of a query is ignored, an unknown member of a body is refused. An integer has no
+fraction, not even one of zero.
 """
 
 

@@ -145,6 +145,7 @@ def caller_of(request: web.Request) -> Caller:
 
 def permitted(permission: Permission, house: House, witness: Witness) -> Middleware:
     """Let through only what the caller may do; a route that asks nothing is not served."""
+    desk = _Desk(permission, house, witness)
 
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -157,38 +158,62 @@ def permitted(permission: Permission, house: House, witness: Witness) -> Middlew
             return await handler(request)
         if route in LOCAL_ONLY and caller.local:
             return await handler(request)
-        purpose = _purpose(request)
+        allowed = await desk.allowed(request, caller)
+        try:
+            return await handler(request)
+        except Refused as refusal:
+            await desk.undone(allowed, refusal)
+            raise
+
+    return check
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """Decides about a request, and has it written down."""
+
+    permission: Permission
+    house: House
+    witness: Witness
+
+    async def allowed(self, request: web.Request, caller: Caller) -> list[Asked]:
+        """What the request asks; all of it is allowed, and the witness knows.
+
+        Raises:
+            NotPermitted: something of it is not, and why.
+        """
+        route, purpose = name_of(request), _purpose(request)
         if purpose:
             caller = replace(caller, shown=caller.shown | {Need.PURPOSE})
-        changing: list[Asked] = []
-        for question in await ASKS[route](request, house, caller.actor.person):
-            answer = permission.of(caller)(question)
-            if _lacks_second(answer) and await witness.agreed(request, caller, question):
-                answer = permission.of(replace(caller, shown=caller.shown | {Need.SECOND_PERSON}))(question)
-            changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
+        allowed = []
+        for question in await ASKS[route](request, self.house, caller.actor.person):
+            answer = self.permission.of(caller)(question)
+            if _lacks_second(answer) and await self.witness.agreed(request, caller, question):
+                answer = self.permission.of(replace(caller, shown=caller.shown | {Need.SECOND_PERSON}))(question)
             asked = Asked(
                 caller=caller,
                 route=route,
                 question=question,
                 answer=answer,
                 purpose=purpose,
-                changes=changes,
+                changes=request.method not in {hdrs.METH_GET, hdrs.METH_HEAD},
                 record=request.match_info.get("id"),
             )
-            await witness.looked(asked)
+            await self.witness.looked(asked)
             if isinstance(answer, Denied):
                 raise NotPermitted(answer.code, answer.why)
-            if changes:
-                changing.append(asked)
-        try:
-            return await handler(request)
-        except Refused as refusal:
-            # It was written down before, so that no power cut hides a change; now nothing has changed.
-            for asked in changing:
-                await witness.looked(replace(asked, answer=Denied(refusal.code, refusal.args[0])))
-            raise
+            allowed.append(asked)
+        return allowed
 
-    return check
+    async def undone(self, allowed: Iterable[Asked], refusal: Refused) -> None:
+        """The house refused what was allowed.
+
+        A change is written down before it is made, so that no power cut hides one; now none was made, and that is
+        written down as well.
+        """
+        for asked in allowed:
+            if asked.changes:
+                await self.witness.looked(replace(asked, answer=Denied(refusal.code, refusal.args[0])))
 
 
 def name_of(request: web.Request) -> str:

@@ -1,6 +1,7 @@
 """Bad input in, a clear answer out: bodies are decoded here, and refusals become problem details (RFC 9457)."""
 
 import logging
+import re
 import traceback
 from http import HTTPStatus
 from pathlib import Path
@@ -160,6 +161,10 @@ def _status(refusal: Refused) -> HTTPStatus:
     return STATUS.get(refusal.code, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
+_MEMBER: Final = re.compile(r"`[a-z_]{1,32}`$")
+"""A member that could have been one of ours, misspelled."""
+
+
 def _in_words(message: str) -> str:
     """What msgspec says of a body, without the pattern (every text with one is an id), and without what was sent."""
     wrong, at, place = message.rpartition(" - at ")
@@ -169,7 +174,7 @@ def _in_words(message: str) -> str:
         return f"an id has {ID_IN_WORDS}{at}{place}"
     if wrong.startswith("Invalid enum value"):
         return f"it is none of the words that it may be{at}{place}"
-    if wrong.startswith("Object contains unknown field"):
+    if wrong.startswith("Object contains unknown field") and not _MEMBER.search(wrong):
         return f"there is a member that nobody knows{at}{place}"
     return message
 

@@ -17,7 +17,7 @@ from aiohttp.typedefs import Middleware
 from agent.api.asks import ENDS
 from agent.api.assets import Assets
 from agent.api.contract import House
-from agent.api.discretion import DISCREET
+from agent.api.discretion import WITHHOLDING
 from agent.api.door import Door, only_when_claimed
 from agent.api.feed import Feed
 from agent.api.guard import Site, harden, same_origin
@@ -129,7 +129,7 @@ def _application(served: Served, *checks: Middleware) -> web.Application:
 async def _running(app: web.Application, listening: socket.socket) -> AsyncIterator[web.AppRunner]:
     # Without an access log: a path names a device, and a time and a path together say who was at home.
     runner = web.AppRunner(
-        app, access_log=None, logger=DISCREET, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=STOP_SECONDS
+        app, access_log=None, logger=WITHHOLDING, keepalive_timeout=IDLE_SECONDS, shutdown_timeout=STOP_SECONDS
     )
     await runner.setup()
     try:

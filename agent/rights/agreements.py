@@ -111,8 +111,8 @@ class Agreements:
 
     def agreed(  # noqa: PLR0913 - one request, and what it means
         self, person: str, digest: bytes, action: Action, target: Target, *, request: str = "", said: bytes = b""
-    ) -> bool:
-        """Whether somebody has agreed to just this; then it counts as done, and does not hold for another time.
+    ) -> str | None:
+        """Who has agreed to just this; then it counts as done, and does not hold for another time. None: nobody.
 
         Where nobody has, those who may are asked from now on, and shown `request` and what is `said` in it; asked
         again, no second time. Who agreed must still be one who may.
@@ -125,11 +125,12 @@ class Agreements:
         known = self._open.get(asked)
         if known is None:
             self._ask(person, asked, request, said)
-            return False
-        if known.agreement.agreed is None:
-            return False
+            return None
+        second = known.agreement.agreed
+        if second is None:
+            return None
         del self._open[asked]
-        return known.agreement.agreed in self._seconds(known.agreement)
+        return second if second in self._seconds(known.agreement) else None
 
     def of(self, person: str) -> tuple[Agreement, ...]:
         """What `person` asked for, and what they may agree to, the oldest first."""

@@ -1,4 +1,4 @@
-"""The household until people can sign in: one owner who lives there, alone."""
+"""The hand at the box, and its household: one owner who lives there, alone."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,7 +9,7 @@ from agent.rights.household import Camera, Household, Membership, Person, househ
 from privacy.hold import Role
 
 LOCAL_OWNER: Final = Actor("local-owner")
-"""Whoever can use the command line's socket, or a browser on the gateway itself."""
+"""Whoever can use the command line's socket."""
 _MEMBERSHIP: Final = Membership(role=Role.OWNER, since=datetime.min.replace(tzinfo=UTC), lives_here=True)
 
 

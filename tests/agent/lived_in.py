@@ -1,9 +1,9 @@
-"""A house as the composition root makes it, behind its real door, in this process. Its loops turn when a test says so."""
+"""A house as the composition root makes it, behind its real door, in this process. Its loops turn when told to."""
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -28,7 +28,8 @@ from tests.agent.conftest import FakeLine, FixedClock
 
 PICTURE: Final = Picture(b"\xff\xd8\xffimage", b"\xff\xd8\xffthumb", 640, 480)
 PASSWORD: Final = "korrekt hest batteri stift"
-SIGN_IN_HOURS: Final = 12
+A_MOMENT: Final = 0.0005
+"""Seconds in which who waits for what has happened already is told so."""
 _SWITCH: Final = Capability("OnOff.OnOff", Kind.BOOL, writable=True)
 _SILENT: Final = ("camera ", "cloud", "operation log", "snapshot view", "snapshots to disk")
 """Loops that wait for what the tests do not have; what they write is written by `turn`."""
@@ -160,7 +161,7 @@ class LivedIn:
         self.storage.vault.flush()
         return snapshot.id
 
-    async def command(self, who: str, value: bool) -> Answer:
+    async def command(self, who: str, *, value: bool) -> Answer:
         body = {"capability": _SWITCH.name, "value": value}
         return await self.ask(who, "POST", "/api/devices/lamp/commands", body)
 
@@ -195,23 +196,27 @@ async def _turned(service: Service) -> None:
 
 def simulate(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords that cost nothing, a rate that nobody exceeds in a year of seconds, and waits that end a turn."""
-    sleep, wait_for = asyncio.sleep, asyncio.wait_for
+    sleep, timeout = asyncio.sleep, asyncio.timeout
 
     async def slept(seconds: float, *result: Any) -> Any:
         if _turning.get() and seconds > 0:
             raise _TurnedError
         return await sleep(seconds, *result)
 
-    async def waited(what: Coroutine[Any, Any, Any] | Awaitable[Any], seconds: float | None) -> Any:
+    @asynccontextmanager
+    async def awake(seconds: float | None) -> AsyncIterator[None]:
         if not _turning.get():
-            return await wait_for(what, seconds)
+            async with timeout(seconds):
+                yield
+            return
         try:
-            return await wait_for(what, 0.0005)
+            async with timeout(A_MOMENT):
+                yield
         except TimeoutError:
             raise _TurnedError from None
 
     monkeypatch.setattr(asyncio, "sleep", slept)
-    monkeypatch.setattr(asyncio, "wait_for", waited)
+    monkeypatch.setattr(asyncio, "timeout", awake)
     monkeypatch.setattr(Passwords.__init__, "__defaults__", (Cost(passes=1, memory=8),))
     monkeypatch.setattr(agent.api.rate, "UNKNOWN_MOST", 100_000)
     monkeypatch.setattr(agent.api.rate, "KNOWN_MOST", 100_000)
@@ -256,12 +261,13 @@ async def lived_in(
             serve(house, clock=made._clock, door=door, port=0, socket_path=folder / "api.sock")
         )
         turned = {name: service for name, service in services.items() if not name.startswith(_SILENT)}
-        # A few seconds after who has left was forgotten, so are their ways in.
-        turned["sign-in"] = turned.pop("sign-in")
+        # The time is looked at most often; and few seconds after who has left was forgotten, so are their ways in.
+        first, last = ("time",), ("sign-in",)
+        order = (*first, *(name for name in turned if name not in {*first, *last}), *last)
         yield LivedIn(
             made,
             clock,
-            turned,
+            {name: turned[name] for name in order},
             line,
             _address=address,
             _page=await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from agent.api.discretion import DISCREET
+from agent.api.discretion import WITHHOLDING
 from agent.api.server import serve
 from privacy.clock import SystemClock
 from tests.agent.open_door import open_door
@@ -39,10 +39,14 @@ async def test_what_is_no_http_is_refused_and_not_quoted(
 
 
 def test_an_error_of_ours_is_told_by_its_kind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     try:
         raise ValueError("Kari")  # noqa: TRY301 - as one that nobody expects
     except ValueError:
-        DISCREET.exception("Error handling request from %s", "192.0.2.7")
-    DISCREET.info("of nobody")
-    assert [record.getMessage() for record in caplog.records] == ["a request could not be answered: ValueError"]
+        WITHHOLDING.exception("Error handling request from %s", "192.0.2.7")
+    WITHHOLDING.info("of nobody")
+    assert [record.getMessage() for record in caplog.records] == [
+        "a request could not be answered: ValueError",
+        "of nobody",
+    ]
     assert "Kari" not in caplog.text

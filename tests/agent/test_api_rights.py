@@ -20,6 +20,7 @@ from agent.api.problems import NotPermitted, NotSignedIn
 from agent.api.routes import Routes
 from agent.api.server import serve
 from agent.api.sight import SECTIONS, Sight
+from agent.errors import Refused
 from agent.rights.actions import Action, Need
 from agent.rights.grants import Actor, Reach
 from agent.rights.household import Camera, Household, Membership, Person
@@ -320,3 +321,18 @@ def test_a_request_of_nobody_is_told_to_sign_in() -> None:
     with pytest.raises(NotSignedIn) as refusal:
         caller_of(make_mocked_request("GET", "/api/state"))
     assert refusal.value.code == "not_signed_in"
+
+
+async def test_what_the_house_refused_is_not_left_standing_as_done(
+    api_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line is written before, so that no power cut hides a change; the one behind it says that there was none."""
+
+    async def remove(_device: str, _actor: str) -> None:
+        raise Refused("unknown_device", "there is none")
+
+    monkeypatch.setattr(api_house, "remove", remove)
+    silent = Silent()
+    async with served(api_house, witness=silent) as session, session.delete("/api/devices/nope") as response:
+        assert response.status == 404
+    assert [getattr(each.answer, "code", "allowed") for each in silent.asked] == ["allowed", "unknown_device"]

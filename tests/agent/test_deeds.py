@@ -1,9 +1,11 @@
 """What becomes a line of the activity log, and how many of them somebody can bring about."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from agent.api.asks import Question
 from agent.api.permission import Asked, Caller
@@ -12,11 +14,19 @@ from agent.rights.actions import Action
 from agent.rights.agreements import Agreements
 from agent.rights.decision import Allowed, Denied
 from agent.rights.grants import Actor
-from agent.rights.household import Household
+from agent.rights.household import Household, Membership, Person
+from agent.rights.household import household as households
+from agent.rights.target import Target
 from agent.signin.button import Button
 from privacy.activity_line import Deed
+from privacy.hold import Role
 
 NO = Denied("role_may_not", "Others do this.")
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+HOME = households(
+    Person(id=id_, memberships=(Membership(role=Role.OWNER, since=LONG_AGO, lives_here=True),))
+    for id_ in ("olga", "lars", "rune")
+)
 YES = Allowed("role", "owner", "They may.")
 
 
@@ -40,11 +50,15 @@ def written() -> Written:
 
 
 @pytest.fixture
-def deeds(written: Any, clock: Any) -> Deeds:
-    def household() -> Household:
-        return Household(people={})
+def agreements(clock: Any) -> Agreements:
+    return Agreements(lambda: HOME, clock, os.urandom)
 
-    agreements = Agreements(household, clock, os.urandom)
+
+@pytest.fixture
+def deeds(written: Any, agreements: Agreements, clock: Any) -> Deeds:
+    def household() -> Household:
+        return HOME
+
     return Deeds(activity=written, agreements=agreements, household=household, button=Button(clock), clock=clock)
 
 
@@ -80,3 +94,19 @@ async def test_each_look_and_each_change_is_written(
 async def test_what_shows_nobody_is_not_written(deeds: Deeds, written: Written) -> None:
     await deeds.looked(asked("p1", Action.READ_HEALTH, YES))
     assert not written.deeds
+
+
+async def test_whoever_agreed_stands_in_the_log_beside_whoever_did_it(
+    deeds: Deeds, agreements: Agreements, written: Written
+) -> None:
+    question = Question(Action.REMOVE_PERSON, Target(subjects=("lars",)))
+    caller, removal = Caller(Actor("olga")), make_mocked_request("DELETE", "/api/people/lars")
+    removal._read_bytes = b""
+    assert not await deeds.agreed(removal, caller, question)
+    [waits] = agreements.of("lars")
+    agreements.agree(waits.id, "lars")
+    assert not written.deeds, "it is nothing yet"
+    assert await deeds.agreed(removal, caller, question)
+    [deed] = written.deeds
+    assert (deed.actor, deed.action, deed.role, deed.allowed) == ("lars", "agree", Role.OWNER, True)
+    assert {"olga"} <= deed.concerns <= {"olga", "rune"}

@@ -1,8 +1,7 @@
-"""What `PROMISES.md` says of each record class, and whether a state directory keeps to it, read by nobody's code but the
-tests' own reader of `privacy/FORMAT.md`.
+"""What `PROMISES.md` says of each record class, and whether a state directory keeps to it.
 
-It goes by the true time, and by when each record was first seen on the disk: what the records say of themselves, or the
-gateway of the time, does not count.
+That is read by nobody's code but the tests' own reader of `privacy/FORMAT.md`. It goes by the true time, and by when
+each record was first seen on the disk: what the records say of themselves, or the gateway of the time, does not count.
 """
 
 import hashlib
@@ -153,7 +152,8 @@ class Watcher:
 
     def _early(self, seen: Seen, now: Now) -> str:
         promise = PROMISES[seen.kind]
-        if promise.in_doubt and not now.known:
+        # What was written while nobody knew the time has an age that is in doubt, and may go early by that doubt.
+        if not seen.born.known or (promise.in_doubt and not now.known):
             return ""
         early = promise.early + A_BOOT * (now.boots - seen.born.boots)
         too_early = now.at - seen.born.at < promise.limit - early or self._held(seen, now)

@@ -1,4 +1,4 @@
-"""A year of one household: who does what on which day, and what becomes of it. `test_a_year.py` looks after each day."""
+"""A year of one household: the people, the box and the stores. `test_a_year.py` says what happens on which day."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -145,7 +145,9 @@ class Year:
     async def look(self, who: str, picture: str) -> Answer:
         return await self.house.ask(who, "GET", f"/api/snapshots/{picture}/thumbnail", **{PURPOSE: "daily_life"})
 
-    async def twin(self, who: str, code: str, told: tuple[str, ...], method: str, path: str, body: Any = None) -> None:
+    async def twin(  # noqa: PLR0913, PLR0917 - a row of a table
+        self, who: str, code: str, told: tuple[str, ...], method: str, path: str, body: Any = None
+    ) -> None:
         """Somebody tries what they may not; it fails by `code`, and stands where they and whom it concerns read it."""
         headers = {PURPOSE: "daily_life"} if path.startswith("/api/snapshots") else {}
         before = self.house.storage.activity.tree.size

@@ -58,6 +58,11 @@ function App() {
     if (!who?.person) announce(""); // what was said last was of the house
   }, [who?.person]);
 
+  function left() {
+    setErasing(null); // out by themselves: that says nothing of the order
+    door.left();
+  }
+
   const screen = erasing && who && !who.person ? "erased" : screenOf(who, view, door);
   useArrival(screen, words);
   if (!words) return null;
@@ -90,7 +95,7 @@ function App() {
       html`<${Privacy} holds=${house?.state?.holds ?? []} erasing=${erasing} setErasing=${setErasing} />`}
       ${screen === "erased" && html`<${Erased} erasing=${erasing} done=${() => setErasing(null)} />`}
       ${screen === "looked" && html`<${Looked} names=${namesOf(house?.state)} />`}
-      ${screen === "me" && html`<${Account} signedOut=${door.left} />`}
+      ${screen === "me" && html`<${Account} signedOut=${left} />`}
     </main>
     ${screen === "house" && html`<footer class="page">${words.say("footer")}</footer>`}
     ${who?.person && html`<${Presence} />`}

@@ -27,7 +27,9 @@ from agent.rights.household import DWELLS, Camera, Household, Membership, Person
 from agent.signin import contract
 from privacy.clock import SystemClock
 from privacy.hold import Role
+from tests.agent.page.fake_lending import FakeLending
 from tests.agent.page.fake_people import DIGITS, LONG_AGO, NOW, PASSWORD, RECOVERY, SITE, SVG, Session, Somebody
+from tests.agent.page.fake_rights import FakeRights
 
 
 class FakeDoor:
@@ -42,6 +44,8 @@ class FakeDoor:
         self.sessions: dict[str, Session] = {}
         self.agreements: list[contract.AgreementView] = []
         self.deeds: tuple[ActivityView, ...] = ()
+        self.pressed = False
+        """Whether somebody pressed the button on the box."""
         self.wait = 0
         """Seconds that every try to sign in is told to wait."""
         self.refusal: Refused | None = None
@@ -50,6 +54,8 @@ class FakeDoor:
         self._numbers = count(1)
         self._challenges: dict[str, bytes] = {}
         self._told: Callable[[str], None] = lambda _session: None
+        self.rights = FakeRights(self._heard)
+        self.lending = FakeLending(self._heard)
         for name in ("people", "add_person", "change_person", "remove_person", "can_sign_in"):
             setattr(house, name, getattr(self, name))
 
@@ -80,7 +86,12 @@ class FakeDoor:
             permission=Permission(lambda _caller: self._household(), SystemClock()),
             witness=self,
             follow_ends=self._follow_ends,
-            routes=[web.post("/api/people/{id}/link", self._link), web.get("/api/activity", self._activity)],
+            routes=[
+                web.post("/api/people/{id}/link", self._link),
+                web.get("/api/activity", self._activity),
+                *self.rights.table(),
+                *self.lending.table(),
+            ],
             network_routes=[
                 web.get("/api/who", self._who),
                 web.post("/api/claim", self._claim),
@@ -88,6 +99,7 @@ class FakeDoor:
                 web.post("/api/sign-in/passkey/options", self._question),
                 web.post("/api/sign-in/passkey", self._by_passkey),
                 web.post("/api/sign-in/code", self._by_code),
+                web.post("/api/sign-in/button", self._by_button),
                 web.delete("/api/session", self._sign_out),
                 web.get("/api/sessions", self._list_sessions),
                 web.delete("/api/sessions/{id}", self._end_session),
@@ -172,6 +184,7 @@ class FakeDoor:
             last=somebody.last,
             ends=NOW + timedelta(hours=12),
             can_sign_in=somebody.can_sign_in,
+            present_until=datetime.now(UTC) + timedelta(minutes=15) if session.way == "button" else None,
         )
 
     def _open(self, person: str, way: contract.Way, *, stay: bool) -> str:
@@ -228,6 +241,16 @@ class FakeDoor:
         if person is None:
             raise NotSignedIn("wrong_code", "this code does not open anything", hint="ask for another")
         return self._entered(person, "code", stay=body.stay)
+
+    async def _by_button(self, request: web.Request) -> web.Response:
+        body = await self._heard(request, contract.ButtonBody)
+        if not self.pressed:
+            raise Refused("button_not_pressed", "nobody pressed the button", hint="press it")
+        named = [each.view for each in self.somebody.values() if body.who in {each.login, each.view.name}]
+        if len(named) != 1:
+            raise NotSignedIn("wrong_credentials", "nobody signs in like this", hint="look at both")
+        self.pressed = False
+        return self._entered(named[0].id, "button", stay=body.stay)
 
     async def _question(self, request: web.Request) -> web.Response:
         options = webauthn.generate_authentication_options(

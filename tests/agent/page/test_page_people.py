@@ -107,7 +107,7 @@ class TestPeople:
         door.add("Kari", until=NOW - timedelta(days=1))
         page = await visit("", "pkari")
         await expect(page.get_by_role("heading", name="Kari")).to_be_visible()
-        await expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(["Who looked", "Me"])
+        await expect(page.get_by_role("navigation").get_by_role("link")).to_have_text(["My data", "Who looked", "Me"])
 
 
 class TestSecondPerson:

@@ -70,6 +70,23 @@ def sign_in(page: Page) -> Any:
 
 
 class TestClaim:
+    async def test_a_link_claims_what_has_no_owner_any_more(self, visit: Visit, door: FakeDoor) -> None:
+        """Claimed before, says the gateway; whether it can be again it says when it is asked with the code."""
+        door.codes["KARI"] = door.add("Kari").view.id
+        page = await visit("#claim=ABCD-EFGH")
+        await expect(page.get_by_text("This gateway may have no owner any more.")).to_be_visible()
+        await expect(page.get_by_label("Code")).to_have_value("ABCD-EFGH")
+        await page.get_by_label("Name").fill("Ola")
+        await page.get_by_role("button", name="Claim").click()
+        await expect(page.get_by_label("Code")).to_have_accessible_description(re.compile("wrong, used or too old"))
+        await page.get_by_role("button", name="Sign in instead").click()
+        await expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_focused()
+
+    async def test_a_link_does_nothing_where_somebody_is_signed_in(self, visit: Visit, door: FakeDoor) -> None:
+        door.add("Kari")
+        page = await visit("#claim=ABCD-EFGH", "pkari")
+        await inside(page).to_be_visible()
+
     async def test_a_link_claims_the_gateway_and_leaves_no_trace(self, visit: Visit, door: FakeDoor) -> None:
         door.claim_code = "ABCD-EFGH"
         page = await visit("#claim=ABCD-EFGH")
@@ -270,6 +287,43 @@ class TestCode:
         await dialog.get_by_role("button", name="Use the link" if yes else "Cancel").click()
         await expect(page.get_by_role("heading", name="Ola" if yes else "Kari")).to_be_visible()
         assert len(door.asked) == int(yes)
+
+
+class TestButton:
+    async def test_it_is_pressed_first_and_a_new_way_is_made(self, visit: Visit, door: FakeDoor) -> None:
+        door.add("Kari")
+        page = await visit()
+        await page.get_by_text("I have lost every way in").click()
+        await expect(page.get_by_text("Go to the box, and press the button on it.")).to_be_visible()
+        who = page.get_by_label("Who are you?")
+        await who.fill("kari")
+        await who.press("Enter")
+        await expect(page.get_by_role("alert").filter(has_text="Nobody has pressed the button")).to_be_visible()
+        door.pressed = True
+        await who.fill("nobody")
+        await who.press("Enter")
+        await expect(who).to_have_accessible_description(re.compile("Nobody here is called that"))
+        await expect(who).to_be_focused()
+        await page.get_by_label("Stay signed in").check()
+        await who.fill(" Kari ")
+        await who.press("Enter")
+        await expect(page.get_by_role("heading", name="Welcome, Kari")).to_be_focused()
+        await expect(page.get_by_text("The button has let you in this once.")).to_be_visible()
+        assert [(body.who, body.stay) for _, body in door.asked][-1] == ("Kari", True)
+        await page.get_by_role("button", name="Use a password instead").click()
+        await page.get_by_label("New password").fill("fire tilfeldige norske ord")
+        await page.get_by_label("New password").press("Enter")
+        await inside(page).to_be_visible()
+
+    async def test_or_none_is_made_now(self, visit: Visit, door: FakeDoor) -> None:
+        door.add("Kari")
+        door.pressed = True
+        page = await visit()
+        await page.get_by_text("I have lost every way in").click()
+        await page.get_by_label("Who are you?").fill("kari")
+        await page.get_by_label("Who are you?").press("Enter")
+        await page.get_by_role("button", name="Not now").click()
+        await inside(page).to_be_visible()
 
 
 class TestPasskey:

@@ -16,6 +16,7 @@ from agent.rights.actions import Action, Purpose
 from agent.signin.contract import PasskeyView
 from privacy.hold import Role
 from tests.agent.page.fake_door import FakeDoor
+from tests.agent.page.fake_lending import grant, session
 from tests.agent.page.fake_people import NOW
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -43,6 +44,9 @@ def furnish(door: FakeDoor, language: str) -> None:
     )
     refused = ActivityView(sequence=2, at=NOW, action="sign_in", allowed=False, code="x", own=True, genuine=False)
     door.deeds = (done, refused)
+    door.add("Siri", Role.SUPPORT, lives_here=False)
+    door.lending.support = [session("psiri", "pkari")]
+    door.lending.grants = [grant("pkari", "pola")]
 
 
 async def is_too_wide(page: Page) -> bool:
@@ -89,7 +93,8 @@ class TestEveryScreen:
         await expect(page.get_by_role("alert").filter(has_text=re.compile("."))).to_have_count(1)
         await page.locator("[name=login]").fill("kari")
         await page.locator("[name=password]").fill("wrong")
-        await page.locator("summary").click()
+        for more in await page.locator("summary").all():
+            await more.click()
         await page.locator("[name=password]").press("Enter")
         await expect(page.locator(".wait")).to_be_visible()
         await self.check(page, violations)
@@ -135,7 +140,35 @@ class TestEveryScreen:
         await expect(ola.locator(".qr")).to_be_visible()
         await page.get_by_role("article", name="Kari").locator(".deeds button").first.click()
         await page.locator("main > section > .primary").click()
-        await expect(page.locator("form")).to_have_count(2)
+        siri = page.get_by_role("article", name="Siri")
+        await siri.locator(".deeds button").nth(3).click()
+        await expect(siri.locator("form")).to_be_visible()
+        await ola.locator(".deeds button").nth(2).click()
+        await expect(page.locator("form")).to_have_count(4)
+        await expect(page.locator(".support")).to_be_visible()
+        await self.check(page, violations)
+        await page.context.close()
+
+    async def test_my_data(
+        self, browser: Browser, visit: Visit, door: FakeDoor, look: Any, violations: Violations
+    ) -> None:
+        furnish(door, look[2])
+        page = await self.opened(browser, visit, look, "#/privacy", "pkari")
+        await page.locator("[aria-labelledby=consents-title] .wide button").first.click()
+        await page.locator("[aria-labelledby=copies-title] > button").click()
+        await page.locator("[aria-labelledby=correct-title] > button").click()
+        await page.locator("[aria-labelledby=object-title] [type=submit]").click()
+        await expect(page.locator(".once")).to_be_visible()
+        await expect(page.locator("a.button")).to_be_visible()
+        await expect(page.locator(".kept li")).to_have_count(1)
+        await self.check(page, violations)
+        await page.locator("[aria-labelledby=erase-me-title] > .danger").click()
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await self.check(page, violations)
+        await page.locator("dialog[open] .danger").click()
+        await expect(page.locator("[aria-labelledby=erase-me-title] .progress")).to_be_visible()
+        door.end("pkari")
+        await expect(page.locator("[aria-labelledby=erased-title]")).to_be_visible()
         await self.check(page, violations)
         await page.context.close()
 
@@ -182,7 +215,7 @@ class TestViews:
         page = await visit("#/people", "pkari")
         await page.set_viewport_size({"width": 640, "height": 480})
         await page.evaluate("document.documentElement.style.fontSize = '200%'")
-        for view in ("House", "People", "Who looked", "Me"):
+        for view in ("House", "People", "My data", "Who looked", "Me"):
             await page.get_by_role("link", name=view).click()
             await expect(page.get_by_role("link", name=view)).to_have_attribute("aria-current", "page")
             assert not await is_too_wide(page), view

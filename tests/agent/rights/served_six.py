@@ -36,7 +36,8 @@ class Asking:
         person = caller.actor.person
         said, route = await request.read(), f"{request.method} {request.path_qs}"
         digest = digest_of(person, request.method, request.path_qs, said)
-        return self._six.agreements.agreed(person, digest, question.action, question.target, request=route, said=said)
+        action, target = question.action, question.target
+        return bool(self._six.agreements.agreed(person, digest, action, target, request=route, said=said))
 
 
 class People:

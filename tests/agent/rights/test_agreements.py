@@ -96,7 +96,7 @@ class Desk:
         self.agreements = Agreements(lambda: self.household, self.clock, os.urandom)  # type: ignore[arg-type]
 
     def asks(self, by: str = LARS, target: Target = HOME, body: bytes = b"{}", action: Action = MANAGE) -> bool:
-        return self.agreements.agreed(by, digest_of(by, "POST", "/api/people", body), action, target)
+        return bool(self.agreements.agreed(by, digest_of(by, "POST", "/api/people", body), action, target))
 
     def waiting(self, person_: str) -> list[Agreement]:
         return list(self.agreements.of(person_))

@@ -93,7 +93,7 @@ function Secret({ made, away }) {
     <p><code class="secret">${made.secret}</code></p>
     <div class="answers">
       <${Copy} text=${made.secret} />
-      <button type="button" class="primary" onClick=${away}>${words.say("recovery.kept")}</button>
+      <button type="button" class="primary" onClick=${away}>${words.say("tokens.kept")}</button>
     </div>
   </div>`;
 }

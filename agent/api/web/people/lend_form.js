@@ -20,8 +20,8 @@ export function LendForm({ person, places, done, away }) {
     if (await ask(() => giveGrant(body))) await done();
   }
 
-  return html`<form class="once" onSubmit=${submit} aria-label=${words.say("lend.whom", { name: person.name })}>
-    <h4>${words.say("lend.whom", { name: person.name })}</h4>
+  return html`<form class="once" onSubmit=${submit} aria-label=${words.say("lend.title", { name: person.name })}>
+    <h4>${words.say("lend.title", { name: person.name })}</h4>
     <p class="fine">${words.say("lend.what_then")}</p>
     <${Choose} name="what" label=${words.say("lend.what")} options=${choices(LENT, words)} autofocus />
     <${Choose} name="where" label=${words.say("lend.where")} options=${[["home", words.say("lend.home")], ...places]} />

@@ -21,8 +21,8 @@ export function SupportForm({ person, done, away }) {
     if (await ask(() => openSupport({ person: person.id, hours: Number(hours), actions: SEES[sees] }))) await done();
   }
 
-  return html`<form class="once" onSubmit=${submit} aria-label=${words.say("support.open.whom", { name: person.name })}>
-    <h4>${words.say("support.open.whom", { name: person.name })}</h4>
+  return html`<form class="once" onSubmit=${submit} aria-label=${words.say("support.open.title", { name: person.name })}>
+    <h4>${words.say("support.open.title", { name: person.name })}</h4>
     <p class="fine">${words.say("support.open.then")}</p>
     <${Choose} name="sees" label=${words.say("support.sees")} options=${Object.keys(SEES).map((each) => [each, words.say(`support.sees.${each}`)])} autofocus />
     <${Choose} name="hours" label=${words.say("support.hours")} options=${HOURS.map((each) => [String(each), words.say("span.hour", { count: each })])} />

@@ -7,14 +7,15 @@ import { consents as askConsents, giveConsent, withdrawConsent } from "../reques
 
 const LOOKS = { given: "good", again: "warn" };
 
-export function Consents() {
+/** `changes`: another number whenever they may have changed by what the person did elsewhere. */
+export function Consents({ changes }) {
   const { words } = usePage();
   const [consents, setConsents] = useState(null);
   const { error, ask } = useAsking();
 
   useEffect(() => {
     ask(async () => setConsents(await askConsents()));
-  }, []);
+  }, [changes]);
 
   const changed = (next) => setConsents((old) => old.map((each) => (each.kind === next.kind ? next : each)));
   return html`<section aria-labelledby="consents-title">
@@ -54,7 +55,7 @@ function Consent({ consent, changed }) {
       <span class=${`badge ${LOOKS[state] ?? ""}`}>${words.say(`consents.${state}`)}</span>
     </header>
     <p>${text.what}</p>
-    <dl class="facts">
+    <dl class="facts told">
       <dt>${words.say("consents.why")}</dt>
       <dd>${text.why}</dd>
       <dt>${words.say("consents.how_long")}</dt>

@@ -13,14 +13,15 @@ const KINDS = [
   "alarm_contact", "visit", "support_case", "disclosure",
 ];
 
-export function Objections() {
+/** `changed()` after one was answered. */
+export function Objections({ changed }) {
   const { words } = usePage();
   const [answer, setAnswer] = useState(null);
   const { busy, error, ask } = useAsking();
 
   async function submit(event) {
     const body = filledIn(event);
-    await ask(async () => setAnswer(await object(body)));
+    if (await ask(async () => setAnswer(await object(body)))) changed();
   }
 
   return html`<article class="card" aria-labelledby="object-title">
