@@ -71,14 +71,14 @@ class Deeds:
         And whatever somebody from support asks for.
         """
         person, action = asked.caller.actor.person, asked.question.action
-        support = self._role(person) is Role.SUPPORT
+        support = self.role_of(person) is Role.SUPPORT
         shown = TABLE.rows[action].shown or support
         refused = isinstance(asked.answer, Denied)
         if refused and not self._refusals.take(f"{person} {asked.caller.actor.token} {action}"):
             return
         if asked.changes or refused:
             await self._activity.note_if_possible(self._deed(asked))
-        elif shown:
+        elif shown and asked.question.target.subjects != (person,):  # nobody is told that they looked at themselves
             await self._activity.note(self._deed(asked))
         if support and not refused:
             self._acted(person, action)
@@ -104,7 +104,7 @@ class Deeds:
             Deed(
                 at=happened.at,
                 actor=happened.by,
-                role=self._role(happened.by),
+                role=self.role_of(happened.by),
                 action=happened.what,
                 allowed=not happened.code,
                 code=happened.code,
@@ -118,7 +118,7 @@ class Deeds:
         return Deed(
             at=self._clock.now(),
             actor=second,
-            role=self._role(second),
+            role=self.role_of(second),
             action=AGREE,
             concerns=(self._concerned(question, second) | {person}) & self._household().people.keys(),
         )
@@ -129,7 +129,7 @@ class Deeds:
         return Deed(
             at=self._clock.now(),
             actor=actor.person,
-            role=self._role(actor.person),
+            role=self.role_of(actor.person),
             action=question.action,
             allowed=not isinstance(answer, Denied),
             code=answer.code if isinstance(answer, Denied) else "",
@@ -150,7 +150,7 @@ class Deeds:
             people |= Case(household, person, row, question.target, self._clock.now()).concerned()
         return (people & household.people.keys()) - {actor}
 
-    def _role(self, person: str) -> Role | None:
+    def role_of(self, person: str) -> Role | None:
         if person == LOCAL_OWNER.person:
             return Role.OWNER
         known = self._household().people.get(person)

@@ -53,6 +53,7 @@ from privacy.entries import Entry
 from privacy.errors import StoreBroken
 from privacy.export import Source
 from privacy.exports import Language
+from privacy.hold import Role
 from privacy.records import Item, RecordClass
 from privacy.store import Disk
 
@@ -308,8 +309,15 @@ class Doorway:
         await self._support.settle()
 
     async def can_sign_in(self, person: str) -> bool:
-        """As `contract.House.can_sign_in`."""
-        return await self._signin.links.can_sign_in(person)
+        """As `contract.House.can_sign_in`; who is signed in somewhere counts as well, with a way of their own or not.
+
+        Else whoever may invite could make themselves a link for them.
+        """
+        return bool(self._sessions.of(person)) or await self._signin.links.can_sign_in(person)
+
+    def role_of(self, person: str) -> Role | None:
+        """What somebody is to the home; of the hand at the box: an owner."""
+        return self._deeds.role_of(person)
 
     def _language(self, person: str) -> Language:
         """What a person reads. On the `Disk` thread."""

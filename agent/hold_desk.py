@@ -34,8 +34,12 @@ class HoldDesk:
         record: Callable[[entries.Entry], None],
         look_again: Callable[[], None],
         on_end: Callable[[], None],
+        role_of: Callable[[str], Role | None],
     ) -> None:
-        """`look_again` is called when other pictures may be shown; `on_end`, when a hold has ended: orders may wait."""
+        """`look_again` is called when other pictures may be shown; `on_end`, when a hold has ended: orders may wait.
+
+        `role_of` says what somebody is to the home; who is nobody there stands at the box, as an owner.
+        """
         self._holds = holds
         self._limit = limit
         """How long it is remembered that something was held."""
@@ -45,6 +49,7 @@ class HoldDesk:
         self._record = record
         self._look_again = look_again
         self._on_end = on_end
+        self._role_of = role_of
         self._lasting = holds.active()
 
     def view(self) -> tuple[contract.HoldView, ...]:
@@ -65,7 +70,7 @@ class HoldDesk:
         Raises:
             Refused: and why.
         """
-        by = Actor(actor, Role.OWNER)
+        by = Actor(actor, self._role_of(actor) or Role.OWNER)
         try:
             hold = await self._disk.run(self._holds.place, body.reason, body.scope, by, body.until)
         except HoldRefused as error:
@@ -81,7 +86,7 @@ class HoldDesk:
             Refused: and why.
         """
         try:
-            hold = await self._disk.run(self._holds.release, hold_id, Actor(actor, Role.OWNER))
+            hold = await self._disk.run(self._holds.release, hold_id, Actor(actor, self._role_of(actor) or Role.OWNER))
         except HoldRefused as error:
             raise _refused(error) from error
         self._record(entries.HoldReleased(at=self._clock.now(), hold=hold.id, actor=actor))

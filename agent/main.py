@@ -51,6 +51,7 @@ from privacy import entries
 from privacy.clock import Clock, SystemClock
 from privacy.erasure import Eraser
 from privacy.errors import PrivacyError, StoreBroken
+from privacy.hold import Role
 from privacy.orders import PurgeOrder
 from privacy.receipts import Kind, Receipt
 from privacy.records import Item, RecordClass, Scope
@@ -152,6 +153,7 @@ class _Agent:
             record=self._record,
             look_again=self._look_again,
             on_end=self._eraser.wake,
+            role_of=self._role_of,
         )
         self._time = TimeWatch(
             time=storage.time,
@@ -395,6 +397,9 @@ class _Agent:
         """The time has become known. On the `Disk` thread."""
         self._storage.date_anew()
         self._doorway.refresh()
+
+    def _role_of(self, person: str) -> Role | None:
+        return self._doorway.role_of(person)
 
     def _held(self, item: Item) -> bool:
         return self._holds.keeps(item)

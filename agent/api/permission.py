@@ -46,8 +46,8 @@ class Caller:
 
 
 _CALLER: Final = web.RequestKey("caller", Caller)
-LOCAL: Final = Caller(LOCAL_OWNER, frozenset({Need.PRESENCE}))
-"""The socket's mode is the fence, so whoever is inside it is the local owner, and is there."""
+LOCAL: Final = Caller(LOCAL_OWNER, frozenset({Need.PRESENCE, Need.SECOND_PERSON}))
+"""The socket's mode is the fence: whoever is inside it is the local owner, is there, and needs nobody else."""
 
 Identify = Callable[[web.Request], Awaitable[Caller | None]]
 """Who a request is from; None: nobody who has signed in."""

@@ -17,11 +17,12 @@ from privacy.records import Tier
 from privacy.signing import SigningKey
 
 VERBS = {
+    (): "demo run status time doctor metrics activity audit config devices cameras people grants tokens consent claim "
+    "button trust support agreements disclosures inventory export rectify restrict erase hold holds release receipt "
+    "redact bench scan-image backend",
     ("support",): "list open end",
     ("agreements",): "list add end",
     ("disclosures",): "list record",
-    (): "demo run status time doctor metrics activity audit config devices cameras people grants tokens consent claim button trust "
-    "support agreements disclosures inventory export rectify restrict erase hold holds release receipt redact bench scan-image backend",
     ("config",): "check schema",
     ("devices",): "list show scan adopt send remove",
     ("cameras",): "list snapshot pictures tag claim",

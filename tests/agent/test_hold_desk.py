@@ -15,7 +15,7 @@ from agent.errors import Refused
 from agent.hold_desk import HoldDesk
 from privacy import entries
 from privacy.errors import StoreBroken
-from privacy.hold import LONGEST, Reason
+from privacy.hold import LONGEST, Reason, Role
 from privacy.holds import Holds
 from privacy.keyring import KeyRing
 from privacy.records import Item, RecordClass, Scope
@@ -51,6 +51,7 @@ class Bench:
             record=self.recorded.append,
             look_again=self.look,
             on_end=self.end,
+            role_of={"rune": Role.RESIDENT}.get,
         )
 
     def look(self) -> None:
@@ -77,6 +78,15 @@ async def test_a_hold_is_placed_logged_and_shown(bench: Bench) -> None:
     assert bench.recorded == [entries.HoldPlaced(at=now, hold=view.id, reason="dispute", actor="kari")]
     assert (set(bench.marked), bench.looked, bench.ended) == ({"holds", "log"}, 1, 0)
     assert (bench.keeps("front"), bench.keeps("back")) == (True, False)
+
+
+async def test_a_hold_is_placed_by_who_placed_it_as_what_they_are(bench: Bench) -> None:
+    for person in ("rune", "local-owner"):
+        await bench.desk.place(DISPUTE, person)
+    assert [(hold.by.id, hold.by.role) for hold in bench.holds.active()] == [
+        ("rune", Role.RESIDENT),
+        ("local-owner", Role.OWNER),
+    ]
 
 
 async def test_a_hold_survives_a_restart(bench: Bench) -> None:

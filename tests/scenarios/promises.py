@@ -153,7 +153,7 @@ class Watcher:
     def _early(self, seen: Seen, now: Now) -> str:
         promise = PROMISES[seen.kind]
         # What was written while nobody knew the time has an age that is in doubt, and may go early by that doubt.
-        if not seen.born.known or (promise.in_doubt and not now.known):
+        if promise.in_doubt and not (seen.born.known and now.known):
             return ""
         early = promise.early + A_BOOT * (now.boots - seen.born.boots)
         too_early = now.at - seen.born.at < promise.limit - early or self._held(seen, now)

@@ -1,4 +1,4 @@
-"""A household of six lives through a year, and every promise of `PROMISES.md` is met each day.
+"""A household of six lives through a year, and every promise about what is kept is met each day.
 
 Nothing lives longer than it may, nothing dies early, and whoever tries what they may not is refused and told of.
 """
@@ -337,7 +337,8 @@ async def befall(number: int, box: Any, boot: Callable[..., Awaitable[None]], li
             box.battery, box.network = True, False
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("every", [3, 1])
 @pytest.mark.timeout(900)
 async def test_a_year(year: Year, every: int) -> None:
     life = await live(year, 366, every=every)
@@ -358,6 +359,7 @@ async def _nothing(_self: object) -> None:
     return
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("variant", BROKEN)
 async def test_a_broken_year(year: Year, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
     BROKEN[variant](monkeypatch)

@@ -265,7 +265,7 @@ PROGRAMS = (
     "raise_alarm"
 )
 NOT_SHOWN = (
-    "control_devices read_devices read_people export_own erase_own rectify_own restrict_own object_own consent_own "
+    "control_devices read_devices export_own erase_own rectify_own restrict_own object_own consent_own "
     "read_own_activity read_holds read_health read_inventory read_receipts read_log read_metrics read_diagnostics "
     "end_support raise_alarm"
 )
