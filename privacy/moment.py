@@ -67,10 +67,11 @@ class Moment(msgspec.Struct, frozen=True, array_like=True, gc=False):
 def since(times: Sequence[datetime], now: Moment) -> Moment:
     """The moment of the first of records that were written at `times`, and waited until `now`.
 
-    Not since before this boot, whatever the wall clock says: what waits, waits in memory. Where the clock was wrong
-    when one was written, which the time that is known now shows, it is no moment to date the others by.
+    `times` are by the believed clock, which goes by the floor while time is not known, whatever the wall clock says.
+    Not since before this boot: what waits, waits in memory. Where the clock was wrong when one was written, which the
+    time that is known now shows, it is no moment to date the others by.
     """
-    waited = min(max((now.wall - min(times)).total_seconds(), 0.0), now.since_boot)
+    waited = min(max(((now.no_earlier or now.wall) - min(times)).total_seconds(), 0.0), now.since_boot)
     back = timedelta(seconds=waited)
     begun = now.wall - timedelta(seconds=now.since_boot)
     return msgspec.structs.replace(

@@ -1,10 +1,10 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from privacy.lifetime import GO_IN_DOUBT, Lifetime
-from privacy.moment import Age
+from privacy.moment import Age, Moment, since
 from privacy.records import RecordClass
 
 HOUR = timedelta(hours=1)
@@ -64,3 +64,15 @@ def test_only_some_classes_go_in_doubt(record_class: RecordClass) -> None:
 def test_a_file_takes_records_for_a_share_of_the_limit(limit: timedelta | None, span: timedelta | None) -> None:
     keeper: Any = Keeper(0, 0)
     assert Lifetime(keeper, RecordClass.OP_LOG, limit).span == span
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+@pytest.mark.parametrize("waited", [0.0, 60.0])
+def test_a_record_is_as_old_as_it_waited_whatever_the_wall_clock_says(*, trusted: bool, waited: float) -> None:
+    """While time is not known, records are written by the floor, which may be days behind the wall clock."""
+    believed = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    wall = believed if trusted else believed + timedelta(days=3)
+    now = Moment(b"b" * 16, 400_000.0, 900_000.0, wall, trusted=trusted, no_earlier=believed)
+    first = since([believed, believed - timedelta(seconds=waited)], now)
+    assert (first.since_boot, first.powered) == (400_000.0 - waited, 900_000.0 - waited)
+    assert (first.wall, first.no_earlier) == (wall - timedelta(seconds=waited), believed - timedelta(seconds=waited))
