@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-import msgspec
 from aiohttp import web
 from msgspec import Meta
 
@@ -13,6 +12,7 @@ from agent.api.asks import Question
 from agent.api.operation import operation
 from agent.api.permission import Permission, caller_of
 from agent.api.problems import NotPermitted
+from agent.api.route import as_json
 from agent.errors import Refused
 from agent.rights.actions import Action
 from agent.rights.decision import Denied
@@ -47,11 +47,11 @@ class ActivityRoutes:
     @operation("What I did, and who looked at me; newest first", query=_PAGE, answer=tuple[ActivityView, ...])
     async def own(self, request: web.Request) -> web.Response:
         """Answer with at most `limit` (100; 200 at the most) lines with a sequence below `before`."""
-        return _json(await self._desk.own(_person(request), _before(request), _limit(request)))
+        return as_json(await self._desk.own(_person(request), _before(request), _limit(request)))
 
     @operation("What everybody did; newest first", query=_PAGE, answer=tuple[ActivityView, ...])
     async def all(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.all(_before(request), _limit(request), self._since(request)))
+        return as_json(await self._desk.all(_before(request), _limit(request), self._since(request)))
 
     @operation("The activity log as it stands now, signed", media="application/jose")
     async def checkpoint(self, _request: web.Request) -> web.Response:
@@ -59,15 +59,15 @@ class ActivityRoutes:
 
     @operation("That the log grew out of what it once was", answer=ActivityGrowth, refusals=(422,))
     async def growth(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.growth(int(request.match_info["size"])))
+        return as_json(await self._desk.growth(int(request.match_info["size"])))
 
     @operation("That a line of mine is in the log", answer=ActivityProof, refusals=(404,))
     async def proof(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.proof(int(request.match_info["sequence"]), _person(request)))
+        return as_json(await self._desk.proof(int(request.match_info["sequence"]), _person(request)))
 
     @operation("That a line of anybody is in the log", answer=ActivityProof, refusals=(404,))
     async def proof_of_any(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.proof(int(request.match_info["sequence"]), None, self._since(request)))
+        return as_json(await self._desk.proof(int(request.match_info["sequence"]), None, self._since(request)))
 
     def _since(self, request: web.Request) -> datetime | None:
         """From when on who asks may see what everybody did: a grant seldom shows what was before it.
@@ -106,7 +106,3 @@ def _number(request: web.Request, name: str, most: int) -> int | None:
     if not 1 <= number <= most:
         raise Refused("bad_range", f"{name} is a number from 1 to {most}")
     return number
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

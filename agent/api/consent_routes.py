@@ -2,12 +2,12 @@
 
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from agent.api.operation import operation
 from agent.api.permission import caller_of
 from agent.api.problems import NotPermitted, decode
+from agent.api.route import as_json
 from agent.consent.contract import ConsentBody, ConsentView
 from agent.consent.desk import ConsentDesk
 from privacy.consent_text import Kind
@@ -23,18 +23,18 @@ def consent_routes(desk: ConsentDesk) -> list[web.RouteDef]:
         answer=tuple[ConsentView, ...],
     )
     async def mine(request: web.Request) -> web.Response:
-        return _json(await desk.of(caller_of(request).actor.person))
+        return as_json(await desk.of(caller_of(request).actor.person))
 
     @operation("Agree to a text, for oneself", body=ConsentBody, answer=ConsentView, status=201, refusals=(404, 409))
     async def give(request: web.Request) -> web.Response:
         body = await decode(request, ConsentBody)
-        return _json(await desk.give(body, _oneself(request)), status=201)
+        return as_json(await desk.give(body, _oneself(request)), status=201)
 
     @operation(
         "Withdraw, for oneself: it stops at once, and what was collected is erased", answer=ConsentView, refusals=(409,)
     )
     async def withdraw(request: web.Request) -> web.Response:
-        return _json(await desk.withdraw(Kind(request.match_info["kind"]), _oneself(request)))
+        return as_json(await desk.withdraw(Kind(request.match_info["kind"]), _oneself(request)))
 
     return [
         web.get("/api/consents", mine),
@@ -51,7 +51,3 @@ def _oneself(request: web.Request) -> str:
             "not_yourself", "Nobody consents for another: whoever it is about signs in and says so themselves."
         )
     return caller.actor.person
-
-
-def _json(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")

@@ -1,7 +1,7 @@
 """Grants, programs' tokens, and what waits for a second person; `asks.py` says what each needs."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -10,6 +10,7 @@ from agent.api.asks import Ends
 from agent.api.operation import operation
 from agent.api.permission import caller_of
 from agent.api.problems import decode
+from agent.api.route import ID, as_json
 from agent.errors import Refused
 from agent.people.grant_desk import GrantDesk
 from agent.people.lent import GrantBody, GrantView, NewTokenView, TokenBody, TokenView
@@ -18,12 +19,6 @@ from agent.rights.agreements import Agreement, Agreements
 from agent.rights.decision import Denied
 from agent.rights.grants import Actor
 from agent.signin.contract import AgreementView
-
-_ID: Final = r"{id:[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}}"
-
-
-def _json(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")
 
 
 def _actor(request: web.Request) -> Actor:
@@ -43,10 +38,10 @@ class RightsRoutes:
         return [
             web.get("/api/grants", self.list_grants),
             web.post("/api/grants", self.give),
-            web.delete(f"/api/grants/{_ID}", self.end_grant),
+            web.delete(f"/api/grants/{ID}", self.end_grant),
             web.get("/api/tokens", self.list_tokens),
             web.post("/api/tokens", self.make),
-            web.delete(f"/api/tokens/{_ID}", self.end_token),
+            web.delete(f"/api/tokens/{ID}", self.end_token),
         ]
 
     def ends(self) -> Ends:
@@ -57,19 +52,19 @@ class RightsRoutes:
         """For who has signed in."""
         return [
             web.get("/api/agreements", self.list_agreements),
-            web.post(f"/api/agreements/{_ID}", self.agree),
-            web.delete(f"/api/agreements/{_ID}", self.withdraw),
+            web.post(f"/api/agreements/{ID}", self.agree),
+            web.delete(f"/api/agreements/{ID}", self.withdraw),
         ]
 
     @operation("What one lent and was lent, and what is shared, where one may see it", answer=tuple[GrantView, ...])
     async def list_grants(self, request: web.Request) -> web.Response:
-        return _json(await self.grants.all(_actor(request)))
+        return as_json(await self.grants.all(_actor(request)))
 
     @operation(
         "Lend somebody a part of what one may do", body=GrantBody, answer=GrantView, status=201, refusals=(404, 409)
     )
     async def give(self, request: web.Request) -> web.Response:
-        return _json(await self.grants.give(await decode(request, GrantBody), _actor(request)), status=201)
+        return as_json(await self.grants.give(await decode(request, GrantBody), _actor(request)), status=201)
 
     @operation("Take back what was lent, or give it back", status=204, refusals=(409,))
     async def end_grant(self, request: web.Request) -> web.Response:
@@ -78,11 +73,11 @@ class RightsRoutes:
 
     @operation("The programs that act for one", answer=tuple[TokenView, ...])
     async def list_tokens(self, request: web.Request) -> web.Response:
-        return _json(await self.tokens.all(_actor(request)))
+        return as_json(await self.tokens.all(_actor(request)))
 
     @operation("Let a program act for one", body=TokenBody, answer=NewTokenView, status=201, refusals=(404, 409))
     async def make(self, request: web.Request) -> web.Response:
-        return _json(await self.tokens.make(await decode(request, TokenBody), _actor(request)), status=201)
+        return as_json(await self.tokens.make(await decode(request, TokenBody), _actor(request)), status=201)
 
     @operation("Let a program act no more", status=204, refusals=(409,))
     async def end_token(self, request: web.Request) -> web.Response:
@@ -94,14 +89,14 @@ class RightsRoutes:
         answer=tuple[AgreementView, ...],
     )
     async def list_agreements(self, request: web.Request) -> web.Response:
-        return _json(tuple(map(_view, self.agreements.of(_actor(request).person))))
+        return as_json(tuple(map(_view, self.agreements.of(_actor(request).person))))
 
     @operation("Agree to it", answer=AgreementView)
     async def agree(self, request: web.Request) -> web.Response:
         agreement = self.agreements.agree(request.match_info["id"], _actor(request).person)
         if isinstance(agreement, Denied):
             raise _unknown(agreement)
-        return _json(_view(agreement))
+        return as_json(_view(agreement))
 
     @operation("Do not want it any more", status=204)
     async def withdraw(self, request: web.Request) -> web.Response:

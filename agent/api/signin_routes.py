@@ -2,13 +2,13 @@
 
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
 from agent.api import cookies
 from agent.api.operation import operation
 from agent.api.permission import caller_of
 from agent.api.problems import NotSignedIn, decode
+from agent.api.route import ID, as_json
 from agent.signin.ceremonies import Site
 from agent.signin.contract import (
     ButtonBody,
@@ -31,13 +31,8 @@ from agent.signin.desk import SignInDesk
 from agent.signin.sessions import OpenSession
 from agent.signin.ways_in import Browser, SignedIn
 
-_ID: Final = r"{id:[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}}"
 _PASSKEY: Final = r"{id:[0-9a-f]{32}}"
 """As `agent.signin.own_ways.shown_id` makes it; `options` is none."""
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), content_type="application/json")
 
 
 class SignInRoutes:
@@ -57,7 +52,7 @@ class SignInRoutes:
             web.post("/api/sign-in/button", self.by_button),
             web.delete("/api/session", self.sign_out),
             web.get("/api/sessions", self.sessions),
-            web.delete(f"/api/sessions/{_ID}", self.end_session),
+            web.delete(f"/api/sessions/{ID}", self.end_session),
             web.post("/api/presence", self.show_presence),
             web.get("/api/ways", self.ways),
             web.put("/api/ways/password", self.set_password),
@@ -72,7 +67,7 @@ class SignInRoutes:
 
     def shared_table(self) -> list[web.RouteDef]:
         """What takes a right."""
-        return [web.post(f"/api/people/{_ID}/link", self.link)]
+        return [web.post(f"/api/people/{ID}/link", self.link)]
 
     def socket_table(self) -> list[web.RouteDef]:
         return [web.post("/api/button", self.press_button), web.post("/api/claim-code", self.claim_code)]
@@ -81,7 +76,7 @@ class SignInRoutes:
 
     @operation("Who asks", answer=WhoView)
     async def who(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.who(self._known(request)))
+        return as_json(await self._desk.who(self._known(request)))
 
     @operation(
         "Take a gateway that belongs to nobody, with the code that came with it",
@@ -105,8 +100,8 @@ class SignInRoutes:
         """To whoever comes; or, to who has signed in, whether they are there."""
         site, session = _site(request), self._known(request)
         if session:
-            return _json(await self._desk.presence_question(session, site))
-        return _json(self._desk.ways_in.question(site))
+            return as_json(await self._desk.presence_question(session, site))
+        return as_json(self._desk.ways_in.question(site))
 
     @operation("Sign in with a passkey", body=PasskeyBody, answer=WhoView, refusals=(401, 409))
     async def by_passkey(self, request: web.Request) -> web.Response:
@@ -135,7 +130,7 @@ class SignInRoutes:
 
     @operation("Where one is signed in", answer=tuple[SessionView, ...])
     async def sessions(self, request: web.Request) -> web.Response:
-        return _json(self._desk.listed(self._session(request)))
+        return as_json(self._desk.listed(self._session(request)))
 
     @operation("Sign out somewhere else", status=204)
     async def end_session(self, request: web.Request) -> web.Response:
@@ -146,35 +141,35 @@ class SignInRoutes:
     async def show_presence(self, request: web.Request) -> web.Response:
         body = await decode(request, PresenceBody)
         site = _site(request) if body.passkey else None
-        return _json(await self._desk.show_presence(self._session(request), body, site))
+        return as_json(await self._desk.show_presence(self._session(request), body, site))
 
     # -- how somebody signs in
 
     @operation("How one can sign in", answer=WaysView)
     async def ways(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.view(self._session(request)))
+        return as_json(await self._desk.own.view(self._session(request)))
 
     @operation("Set a password; sessions elsewhere end", body=NewPasswordBody, answer=WaysView, refusals=(409,))
     async def set_password(self, request: web.Request) -> web.Response:
         body = await decode(request, NewPasswordBody)
-        return _json(await self._desk.own.set_password(self._session(request), body))
+        return as_json(await self._desk.own.set_password(self._session(request), body))
 
     @operation("What a new passkey is to answer", answer=CeremonyView, refusals=(409, 422))
     async def new_passkey_question(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.passkey_question(self._session(request), _site(request)))
+        return as_json(await self._desk.own.passkey_question(self._session(request), _site(request)))
 
     @operation("Add a passkey", body=PasskeyBody, answer=WaysView, refusals=(409,))
     async def add_passkey(self, request: web.Request) -> web.Response:
         body = await decode(request, PasskeyBody)
-        return _json(await self._desk.own.add_passkey(self._session(request), body, _site(request)))
+        return as_json(await self._desk.own.add_passkey(self._session(request), body, _site(request)))
 
     @operation("Forget a passkey; sessions elsewhere end", answer=WaysView, refusals=(409,))
     async def remove_passkey(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.remove_passkey(self._session(request), request.match_info["id"]))
+        return as_json(await self._desk.own.remove_passkey(self._session(request), request.match_info["id"]))
 
     @operation("Begin to set up an authenticator", answer=SecondFactorView, refusals=(409, 422))
     async def begin_second_factor(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.begin_second_factor(self._session(request)))
+        return as_json(await self._desk.own.begin_second_factor(self._session(request)))
 
     @operation(
         "Show that the authenticator works; from now on it is asked for",
@@ -184,25 +179,25 @@ class SignInRoutes:
     )
     async def confirm_second_factor(self, request: web.Request) -> web.Response:
         body = await decode(request, ConfirmBody)
-        return _json(await self._desk.own.confirm_second_factor(self._session(request), body.code))
+        return as_json(await self._desk.own.confirm_second_factor(self._session(request), body.code))
 
     @operation("Ask for no second factor any more", answer=WaysView, refusals=(409,))
     async def remove_second_factor(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.remove_second_factor(self._session(request)))
+        return as_json(await self._desk.own.remove_second_factor(self._session(request)))
 
     @operation("Ten new recovery codes; those before are dead", answer=RecoveryCodesView, refusals=(409,))
     async def new_recovery_codes(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.own.new_recovery_codes(self._session(request)))
+        return as_json(await self._desk.own.new_recovery_codes(self._session(request)))
 
     # -- for others
 
     @operation("A link that lets somebody in, once", answer=WayInView, refusals=(409,))
     async def link(self, request: web.Request) -> web.Response:
-        return _json(await self._desk.links.make(request.match_info["id"], caller_of(request).actor.person))
+        return as_json(await self._desk.links.make(request.match_info["id"], caller_of(request).actor.person))
 
     @operation("A link by which somebody takes the gateway, once", answer=WayInView, refusals=(404,))
     async def claim_code(self, _request: web.Request) -> web.Response:
-        return _json(await self._desk.links.claim())
+        return as_json(await self._desk.links.claim())
 
     @operation("Press the button on the box", status=204)
     async def press_button(self, _request: web.Request) -> web.Response:
@@ -228,7 +223,7 @@ class SignInRoutes:
         return Browser(cookies.read(request, cookies.KNOWN), self._known(request), request.remote or "")
 
     async def _let_in(self, request: web.Request, signed_in: SignedIn) -> web.Response:
-        response = _json(await self._desk.who(signed_in.session))
+        response = as_json(await self._desk.who(signed_in.session))
         stays = cookies.STAYS if signed_in.session.session.stay else None
         cookies.write(response, request, cookies.SESSION, signed_in.secret, stays)
         cookies.write(response, request, cookies.KNOWN, signed_in.browser, cookies.KNOWN_STAYS)

@@ -8,13 +8,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
-import msgspec
 from aiohttp import hdrs, web
 
 from agent.api.contract import HoldView
 from agent.api.operation import operation
 from agent.api.permission import caller_of
 from agent.api.problems import NotPermitted, decode
+from agent.api.route import as_json
 from agent.errors import Refused
 from agent.subject_rights.claims_desk import ClaimsDesk
 from agent.subject_rights.contract import ExportBody, ExportView, ObjectBody, ObjectionView, RestrictBody
@@ -46,7 +46,7 @@ class SubjectRoutes:
 
     @operation("My exports, and their deadlines", answer=tuple[ExportView, ...])
     async def mine(self, request: web.Request) -> web.Response:
-        return _json(await self._exports.of(_person(request)))
+        return as_json(await self._exports.of(_person(request)))
 
     @operation(
         "Have all that is kept of a person exported; it waits here for a day",
@@ -56,7 +56,7 @@ class SubjectRoutes:
         refusals=(409, 507),
     )
     async def ask(self, request: web.Request) -> web.Response:
-        return _json(await self._exports.ask(await decode(request, ExportBody), _person(request)), status=202)
+        return as_json(await self._exports.ask(await decode(request, ExportBody), _person(request)), status=202)
 
     @operation(
         "Get an export at once, and have it kept nowhere", body=ExportBody, media="application/zip", refusals=(409,)
@@ -83,14 +83,14 @@ class SubjectRoutes:
         refusals=(409,),
     )
     async def restrict(self, request: web.Request) -> web.Response:
-        return _json(await self._claims.restrict(await decode(request, RestrictBody), _person(request)), status=201)
+        return as_json(await self._claims.restrict(await decode(request, RestrictBody), _person(request)), status=201)
 
     @operation("Object to what is kept of oneself, of one kind", body=ObjectBody, answer=ObjectionView)
     async def object(self, request: web.Request) -> web.Response:
         body = await decode(request, ObjectBody)
         if caller_of(request).local:
             raise NotPermitted("not_yourself", "Nobody objects for another: whoever it is about signs in and does.")
-        return _json(await self._claims.object(body, _person(request)))
+        return as_json(await self._claims.object(body, _person(request)))
 
 
 async def _sent(
@@ -135,7 +135,3 @@ async def _write(response: web.StreamResponse, piece: bytes) -> None:
 
 def _person(request: web.Request) -> str:
     return caller_of(request).actor.person
-
-
-def _json(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(value), content_type="application/json")
