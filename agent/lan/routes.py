@@ -1,10 +1,10 @@
 """What can be asked about the certificate for phones."""
 
-import msgspec
 from aiohttp import web
 
 from agent.api.operation import operation
 from agent.api.problems import decode
+from agent.api.route import as_json
 from agent.errors import Refused
 from agent.lan.contract import TrustBody, TrustView
 from agent.lan.trust import TrustDesk
@@ -17,7 +17,7 @@ def trust_routes(desk: TrustDesk | None) -> list[web.RouteDef]:
     async def hand_out(request: web.Request) -> web.Response:
         body = await decode(request, TrustBody)
         view = await _there(desk).open(body)
-        return web.Response(status=201, body=msgspec.json.encode(view), content_type="application/json")
+        return as_json(view, status=201)
 
     @operation("Hand it out no more", status=204, refusals=(422,))
     async def close(_request: web.Request) -> web.Response:
