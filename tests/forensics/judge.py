@@ -17,7 +17,7 @@ CANARIES = canaries()
 SHOWN = shown()
 OURS = re.compile(
     r"lock|journal|root\.key(\.check)?|(receipt|receipt-public|local-issuer)\.jwk|keys/(slots|table\.[ab])"
-    r"|(operation-log|spool|devices|tags|holds)/[0-9a-f]{32}\.log|spool/state"
+    r"|(operation-log|spool|devices|tags|holds)/[0-9a-f]{32}\.log|spool/state|activity/hashes-[0-3]"
     r"|vault/(index|(segments|pages)/[0-9a-f]{32})"
 )
 """What `privacy/FORMAT.md` says may lie in a state directory."""
