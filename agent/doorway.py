@@ -305,6 +305,7 @@ class Doorway:
             await self._disk.run(self._book.refresh)
         finally:
             await self._signin.expel()
+        await self._signin.settle()
         await self._consent.refresh()
         await self._support.settle()
 

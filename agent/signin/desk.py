@@ -139,6 +139,15 @@ class SignInDesk:
         ]
         await self._parts.sessions.end(*changed)
 
+    async def settle(self) -> None:
+        """Who was made the owner at the box has claimed it as well, whatever becomes of them.
+
+        Raises:
+            StoreBroken: the medium refused; `run` tries again.
+        """
+        if self.ways_in.owned() and not self._parts.claim.settled:
+            await self._parts.disk.run(self._parts.claim.settle)
+
     async def run(self) -> None:
         """A service of the supervisor: what need not be waited for, and what nobody asks.
 
@@ -152,9 +161,7 @@ class SignInDesk:
             if (household := self._parts.household()) is not seen:
                 await self._parts.disk.run(self._forget_strangers)
                 seen = household
-            if self.ways_in.owned() and not self._parts.claim.settled:
-                # Who was made the owner at the box has claimed it as well, whatever becomes of them.
-                await self._parts.disk.run(self._parts.claim.settle)
+            await self.settle()
             await asyncio.sleep(TELLS)
 
     def _forget_strangers(self) -> None:

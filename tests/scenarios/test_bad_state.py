@@ -275,10 +275,7 @@ def test_a_medium_that_takes_nothing_for_a_while(house: House) -> None:
     reasons = 1 + hours() - begun
     for problem in ("cloud: the link rests", "camera front: ", "operation log: "):
         told = agent.lines_with(problem)
-        # What refuses is its own file, or the table of keys that others append to as well.
-        of_keys = [line for line in told if "append to table." in line]
-        assert told, agent.said
-        assert max(len(of_keys), len(told) - len(of_keys)) <= reasons, agent.said
+        assert 1 <= len(told) <= reasons, agent.said
         assert len(told) == len(set(told)), agent.said
 
 
